@@ -1,0 +1,33 @@
+// The only place that reads clocks and sets timers. Everything else is handed a `Clock`, so that a
+// test can drive time and a decision never depends on when it is asked.
+
+/** Time as the project sees it. `now` never goes back; `wallNow` may, and is only for people to read. */
+export interface Clock {
+  /** Monotonic milliseconds since an arbitrary start. The only time that decisions may compare. */
+  now(): number;
+  /** The time of day, for documents and logs. Never compared across machines. */
+  wallNow(): Date;
+  /** Resolves after `delayMs`, or rejects with the signal's reason as soon as it is aborted. */
+  sleep(delayMs: number, signal: AbortSignal): Promise<void>;
+}
+
+export const systemClock: Clock = {
+  now: () => performance.now(),
+  wallNow: () => new Date(),
+  sleep: (delayMs, signal) =>
+    new Promise((resolve, reject) => {
+      if (signal.aborted) {
+        reject(signal.reason);
+        return;
+      }
+      const onAbort = () => {
+        clearTimeout(timer);
+        reject(signal.reason);
+      };
+      const timer = setTimeout(() => {
+        signal.removeEventListener('abort', onAbort);
+        resolve();
+      }, delayMs);
+      signal.addEventListener('abort', onAbort, { once: true });
+    }),
+};
