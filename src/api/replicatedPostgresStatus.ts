@@ -1,0 +1,148 @@
+// The status of a ReplicatedPostgres. What is not known is left out or null, never 0.
+import { z } from 'zod';
+
+export const phases = [
+  'Provisioning',
+  'Ready',
+  'Degraded',
+  'FailingOver',
+  'SwitchingOver',
+  'Hibernated',
+  'Invalid',
+] as const;
+export type Phase = (typeof phases)[number];
+
+const time = (description: string) => z.iso.datetime().meta({ description });
+
+const instanceStatus = z.strictObject({
+  name: z.string().meta({ description: 'Name of the instance.' }),
+  role: z.enum(['primary', 'replica', 'unknown']).meta({ description: 'What the server itself said it is.' }),
+  ready: z.boolean().meta({ description: 'Whether the server answers.' }),
+  routable: z.boolean().meta({ description: 'Whether clients may read from it as a replica.' }),
+  promotable: z.boolean().meta({ description: 'Whether it may become primary.' }),
+  reason: z.string().optional().meta({ description: 'Why it is not ready, routable or promotable.' }),
+  lagSeconds: z
+    .number()
+    .optional()
+    .meta({
+      description: 'Age of the newest position of the primary that it has replayed. Left out while unknown.',
+    }),
+  lagBytes: z
+    .int()
+    .optional()
+    .meta({ description: 'WAL that it has not replayed yet. Left out while unknown.' }),
+  receivedLsn: z
+    .string()
+    .optional()
+    .meta({ description: 'Position that it has received (replica) or written (primary).' }),
+  replayedLsn: z.string().optional().meta({ description: 'Position that it has replayed.' }),
+  receiver: z
+    .enum(['streaming', 'down', 'unknown'])
+    .optional()
+    .meta({ description: 'State of its WAL receiver; replicas only.' }),
+  zone: z.string().optional().meta({ description: 'Value of topology.kubernetes.io/zone of its node.' }),
+  pendingRestart: z
+    .array(z.string())
+    .optional()
+    .meta({ description: 'Parameters that take effect at its next restart.' }),
+  measuredAt: time('When this was measured.').optional(),
+});
+
+const primaryStatus = z.strictObject({
+  name: z.string().meta({ description: 'Name of the primary instance.' }),
+  epoch: z.int().meta({ description: 'Number of times that the primary role has changed hands.' }),
+  timeline: z.int().optional().meta({ description: 'Its timeline.' }),
+  lsn: z.string().optional().meta({ description: 'Its WAL position when the status was written.' }),
+  since: time('Since when it is primary.').optional(),
+});
+
+const failoverRecord = z.strictObject({
+  kind: z.enum(['failover', 'switchover']),
+  from: z.string().optional(),
+  to: z.string().optional(),
+  epoch: z.int().optional(),
+  detectedAt: time('When the loss was noticed.').optional(),
+  fencedAt: time('When the old primary could no longer write.').optional(),
+  promotedAt: time('When the new primary accepted writes.').optional(),
+  publishedAt: time('When the endpoints were published.').optional(),
+  writeGapMs: z.int().optional(),
+  lostBytes: z.int().optional(),
+  reason: z.string(),
+});
+
+const condition = z.strictObject({
+  type: z.string(),
+  status: z.enum(['True', 'False', 'Unknown']),
+  reason: z.string(),
+  message: z.string(),
+  lastTransitionTime: time('When the status changed last.'),
+  observedGeneration: z.int().optional(),
+});
+
+export const statusSchema = z.strictObject({
+  phase: z.enum(phases).optional().meta({ description: 'One word for the whole.' }),
+  primary: primaryStatus.optional().meta({ description: 'The current primary.' }),
+  instances: z
+    .array(instanceStatus)
+    .optional()
+    .meta({
+      description: 'What is known of each instance.',
+      'x-kubernetes-list-type': 'map',
+      'x-kubernetes-list-map-keys': ['name'],
+    }),
+  routing: z
+    .strictObject({ configMap: z.string(), generation: z.int() })
+    .optional()
+    .meta({ description: 'The published endpoints document.' }),
+  failovers: z
+    .array(failoverRecord)
+    .optional()
+    .meta({ description: 'The last ten changes of the primary.', 'x-kubernetes-list-type': 'atomic' }),
+  replicas: z.int32().optional().meta({ description: 'Instances that exist, for the scale subresource.' }),
+  readyInstances: z.int32().optional().meta({ description: 'Instances that answer.' }),
+  routableReplicas: z.int32().optional().meta({ description: 'Replicas that serve reads.' }),
+  readySummary: z.string().optional().meta({ description: 'Instances that answer, of all: 3/3.' }),
+  maxLag: z
+    .string()
+    .optional()
+    .meta({ description: 'Largest lag of a replica as people read it: 0s, 2.5s, unknown.' }),
+  selector: z
+    .string()
+    .optional()
+    .meta({ description: 'Label selector of the instance pods, for the scale subresource.' }),
+  systemIdentifier: z
+    .string()
+    .optional()
+    .meta({ description: 'Identifier of the database system; recorded once, never changed.' }),
+  observedGeneration: z
+    .int()
+    .optional()
+    .meta({ description: 'Generation of the spec that this status speaks of.' }),
+  conditions: z
+    .array(condition)
+    .optional()
+    .meta({
+      description: 'Conditions.',
+      'x-kubernetes-list-type': 'map',
+      'x-kubernetes-list-map-keys': ['type'],
+    }),
+});
+
+export type ReplicatedPostgresStatus = z.output<typeof statusSchema>;
+export type InstanceStatus = z.output<typeof instanceStatus>;
+export type PrimaryStatus = z.output<typeof primaryStatus>;
+export type FailoverRecord = z.output<typeof failoverRecord>;
+export type Condition = z.output<typeof condition>;
+
+/** The conditions that a ReplicatedPostgres may carry. */
+export const conditionTypes = [
+  'Ready',
+  'SpecValid',
+  'PrimaryAvailable',
+  'ReplicationHealthy',
+  'RoutingPublished',
+  'PoolersAvailable',
+  'PendingRestart',
+  'Progressing',
+] as const;
+export type ConditionType = (typeof conditionTypes)[number];
