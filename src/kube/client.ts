@@ -1,0 +1,297 @@
+// Requests to the API server as plain JSON. In: method, path, body. Out: the parsed answer, or an ApiError.
+//
+// Invariant: nothing waits for ever. A request ends by its deadline, a watch by the silence it is allowed.
+// Nothing is tried twice here, but for one case that is known not to have happened (see `sendOnce`).
+
+import type { IncomingMessage } from 'node:http';
+import type { Clock } from '../lib/clock.ts';
+import { ApiError, readApiError, unreachable } from './apiError.ts';
+import { withDeadline } from './deadline.ts';
+import { LineSplitter } from './lines.ts';
+import {
+  ConnectionError,
+  type Credentials,
+  createTransport,
+  type Exchange,
+  type Transport,
+} from './transport.ts';
+
+/** Query parameters; `undefined` ones are left out. */
+export type Query = Readonly<Record<string, string | number | boolean | undefined>>;
+
+export interface KubeRequest {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+  /** Begins with a slash, encoded, without query. */
+  readonly path: string;
+  readonly query?: Query;
+  readonly body?: unknown;
+  /** Of the body; `application/json` unless told. */
+  readonly contentType?: string;
+  /** For the whole exchange, the body of the answer included. */
+  readonly timeoutMs?: number;
+  readonly signal?: AbortSignal;
+}
+
+export interface KubeStreamRequest {
+  readonly path: string;
+  readonly query?: Query;
+  /** Until the head of the answer. */
+  readonly timeoutMs?: number;
+  /** How long the server may say nothing before the stream fails with `Silent`. */
+  readonly maxSilentMs: number;
+  readonly signal: AbortSignal;
+}
+
+/** A connection to one API server as one user. */
+export interface KubeClient {
+  /** Under this name the server records which fields are ours. */
+  readonly fieldManager: string;
+  /**
+   * Sends one request and parses the answer.
+   *
+   * @throws ApiError when it fails; the signal's reason when the signal is aborted
+   */
+  request<T = unknown>(request: KubeRequest): Promise<T>;
+  /**
+   * Opens an endless answer of JSON lines. Lines are read only as fast as the caller takes them.
+   *
+   * Ends when the server closes it in order. Half a line at the end, or a line that is not JSON, is `Garbage`.
+   * @throws ApiError, also in the middle; the signal's reason when the signal is aborted
+   */
+  stream<T = unknown>(request: KubeStreamRequest): AsyncGenerator<T, void, void>;
+  /** Closes all connections; requests under way fail. */
+  close(): void;
+}
+
+export interface KubeClientOptions {
+  readonly server: URL;
+  /** Asked before every request; caches on its own. `forget` is called when the server did not accept them. */
+  readonly credentials: { current(): Promise<Credentials>; forget(): void };
+  readonly clock: Clock;
+  /** See `userAgent`. */
+  readonly userAgent: string;
+  readonly fieldManager?: string;
+}
+
+/** The deadline of a request that names none. The API server itself gives up on a plain request after 60 s. */
+export const defaultTimeoutMs = 10_000;
+
+/** A page of 500 objects with a few kB each stays far below; more is not an answer that we asked for. */
+const maxAnswerBytes = 64 * 1024 * 1024;
+
+export const defaultFieldManager = 'replica-manager';
+
+/** `replica-manager/<version> (<component>)`, as it appears in the audit log of the API server. */
+export function userAgent(version: string, component: string): string {
+  return `replica-manager/${version} (${component})`;
+}
+
+export function createKubeClient(options: KubeClientOptions): KubeClient {
+  const transport = createTransport(options.server);
+  return {
+    fieldManager: options.fieldManager ?? defaultFieldManager,
+    request: (request) => sendRequest(request, transport, options),
+    stream: (request) => openStream(request, transport, options),
+    close: () => transport.close(),
+  };
+}
+
+async function sendRequest<T>(
+  request: KubeRequest,
+  transport: Transport,
+  options: KubeClientOptions,
+): Promise<T> {
+  const timeoutMs = request.timeoutMs ?? defaultTimeoutMs;
+  const late = () => timedOut(request.method, request.path, timeoutMs);
+  const exchange = exchangeOf(request, 'requests', options);
+  return withDeadline(
+    options.clock,
+    timeoutMs,
+    late,
+    async (signal) => {
+      const response = await sendOnce(exchange, transport, options, signal);
+      const body = await readBody(response, signal);
+      throwUnlessOk(response, body, options);
+      return parseAnswer(body) as T;
+    },
+    request.signal,
+  );
+}
+
+async function* openStream<T>(
+  request: KubeStreamRequest,
+  transport: Transport,
+  options: KubeClientOptions,
+): AsyncGenerator<T, void, void> {
+  const { clock } = options;
+  const timeoutMs = request.timeoutMs ?? defaultTimeoutMs;
+  const exchange = exchangeOf({ ...request, method: 'GET' }, 'watches', options);
+  const late = () => timedOut('GET', request.path, timeoutMs);
+  const open = (signal: AbortSignal) => sendOnce(exchange, transport, options, signal);
+  const response = await withDeadline(clock, timeoutMs, late, open, request.signal);
+  const onAbort = () => response.destroy();
+  request.signal.addEventListener('abort', onAbort, { once: true });
+  try {
+    if (!isOk(response)) {
+      const read = (signal: AbortSignal) => readBody(response, signal);
+      throwUnlessOk(response, await withDeadline(clock, timeoutMs, late, read, request.signal), options);
+    }
+    yield* readLines<T>(response, request, clock);
+  } finally {
+    request.signal.removeEventListener('abort', onAbort);
+    response.destroy();
+  }
+}
+
+async function* readLines<T>(
+  response: IncomingMessage,
+  request: KubeStreamRequest,
+  clock: Clock,
+): AsyncGenerator<T, void, void> {
+  const splitter = new LineSplitter();
+  const chunks: AsyncIterator<Buffer> = response[Symbol.asyncIterator]();
+  const silent = () => silence(request.path, request.maxSilentMs);
+  for (;;) {
+    // The clock of silence runs only while we wait for the server, not while the caller works.
+    const next = await withDeadline(
+      clock,
+      request.maxSilentMs,
+      silent,
+      (signal) => nextChunk(chunks, response, signal),
+      request.signal,
+    );
+    if (next.done === true) break;
+    for (const line of splitter.push(next.value)) yield parseAnswer(line) as T;
+  }
+  if (splitter.rest !== '') throw garbage(splitter.rest);
+}
+
+async function nextChunk(
+  chunks: AsyncIterator<Buffer>,
+  response: IncomingMessage,
+  signal: AbortSignal,
+): Promise<IteratorResult<Buffer>> {
+  const onAbort = () => response.destroy();
+  signal.addEventListener('abort', onAbort, { once: true });
+  try {
+    return await chunks.next();
+  } catch (error) {
+    throw signal.aborted ? signal.reason : unreachable(error);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
+}
+
+/**
+ * Sends an exchange; a second time when it went into an idle connection that the server had just closed.
+ *
+ * Only for what may happen twice without harm: reads, and server-side apply. A create or an update with a
+ * precondition could have happened, and trying it again would report a conflict with ourselves.
+ */
+async function sendOnce(
+  exchange: Exchange,
+  transport: Transport,
+  options: KubeClientOptions,
+  signal: AbortSignal,
+): Promise<IncomingMessage> {
+  const credentials = await options.credentials.current();
+  signal.throwIfAborted();
+  try {
+    return await transport.send(exchange, credentials, signal);
+  } catch (error) {
+    if (!(error instanceof ConnectionError)) throw error;
+    if (!(error.reused && isHarmlessTwice(exchange))) throw unreachable(error.cause);
+  }
+  try {
+    return await transport.send(exchange, credentials, signal);
+  } catch (error) {
+    throw error instanceof ConnectionError ? unreachable(error.cause) : error;
+  }
+}
+
+function isHarmlessTwice(exchange: Exchange): boolean {
+  return exchange.method === 'GET' || exchange.headers['content-type'] === applyContentType;
+}
+
+/** JSON is YAML, and the server takes it as such. */
+export const applyContentType = 'application/apply-patch+yaml';
+
+function exchangeOf(request: KubeRequest, pool: Exchange['pool'], options: KubeClientOptions): Exchange {
+  const body = request.body === undefined ? undefined : JSON.stringify(request.body);
+  const headers: Record<string, string> = { accept: 'application/json', 'user-agent': options.userAgent };
+  if (body !== undefined) {
+    headers['content-type'] = request.contentType ?? 'application/json';
+    headers['content-length'] = String(Buffer.byteLength(body));
+  }
+  return {
+    pool,
+    method: request.method,
+    path: request.path + encodeQuery(request.query ?? {}),
+    headers,
+    body,
+  };
+}
+
+function encodeQuery(query: Query): string {
+  const parameters = new URLSearchParams();
+  for (const [name, value] of Object.entries(query)) {
+    if (value !== undefined) parameters.set(name, String(value));
+  }
+  return parameters.size === 0 ? '' : `?${parameters.toString()}`;
+}
+
+async function readBody(response: IncomingMessage, signal: AbortSignal): Promise<string> {
+  const onAbort = () => response.destroy();
+  signal.addEventListener('abort', onAbort, { once: true });
+  try {
+    signal.throwIfAborted();
+    const chunks: Buffer[] = [];
+    let bytes = 0;
+    for await (const chunk of response as AsyncIterable<Buffer>) {
+      bytes += chunk.length;
+      if (bytes > maxAnswerBytes) throw new RangeError(`the answer is longer than ${maxAnswerBytes} bytes`);
+      chunks.push(chunk);
+    }
+    return Buffer.concat(chunks).toString('utf8');
+  } catch (error) {
+    throw signal.aborted ? signal.reason : unreachable(error);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
+}
+
+function isOk(response: IncomingMessage): boolean {
+  const status = response.statusCode ?? 0;
+  return status >= 200 && status < 300;
+}
+
+function throwUnlessOk(response: IncomingMessage, body: string, options: KubeClientOptions): void {
+  if (isOk(response)) return;
+  const status = response.statusCode ?? 0;
+  if (status === 401) options.credentials.forget();
+  const retryAfterSeconds = Number(response.headers['retry-after'] ?? Number.NaN);
+  throw readApiError(status, body, Number.isFinite(retryAfterSeconds) ? retryAfterSeconds * 1000 : undefined);
+}
+
+function parseAnswer(text: string): unknown {
+  try {
+    return text === '' ? undefined : JSON.parse(text);
+  } catch (error) {
+    throw garbage(text, error);
+  }
+}
+
+function garbage(text: string, cause?: unknown): ApiError {
+  const message = `the API server sent something that is not JSON: ${text.slice(0, 100)}`;
+  return new ApiError({ status: 0, reason: 'Garbage', message, cause });
+}
+
+function timedOut(method: string, path: string, timeoutMs: number): ApiError {
+  const message = `${method} ${path} was not answered within ${timeoutMs} ms`;
+  return new ApiError({ status: 0, reason: 'Timeout', message });
+}
+
+function silence(path: string, maxSilentMs: number): ApiError {
+  const message = `the watch of ${path} said nothing for ${maxSilentMs} ms`;
+  return new ApiError({ status: 0, reason: 'Silent', message });
+}
