@@ -1,0 +1,58 @@
+// The usual lag query reads 0 on a replica that lost its primary: everything received is replayed.
+// Here its lag is unknown until it streams again.
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { eventually } from '../fixtures/kubectl.ts';
+import { instanceStatus, primaryName, readTopology, readyTopology, sql } from '../fixtures/topology.ts';
+
+const cutOff = 'orders-2';
+
+beforeAll(async () => {
+  await readyTopology();
+});
+
+afterAll(async () => {
+  await sql(cutOff, 'alter system reset primary_conninfo').catch(() => undefined);
+  await readyTopology();
+});
+
+test('a replica whose WAL receiver is down has unknown lag, never 0', async () => {
+  const seen: (number | undefined)[] = [];
+  let killing = true;
+  // PostgreSQL starts a new receiver within seconds, so it is killed again and again while we look.
+  const killer = (async () => {
+    while (killing)
+      await sql(
+        await primaryName(),
+        `select pg_terminate_backend(pid) from pg_stat_replication where application_name = '${cutOff}'`,
+      );
+  })();
+
+  try {
+    await eventually(
+      'its receiver is shown as down',
+      30_000,
+      () => instanceStatus(cutOff),
+      ({ receiver }) => receiver !== 'streaming',
+      50,
+    );
+    for (let look = 0; look < 10; look += 1) {
+      const status = await instanceStatus(cutOff);
+      if (status.receiver !== 'streaming') seen.push(status.lagSeconds);
+    }
+    expect(seen.length).toBeGreaterThan(0);
+    expect(seen.every((lag) => lag === undefined)).toBe(true);
+    expect((await readTopology())?.status?.maxLag).toBe('unknown');
+  } finally {
+    killing = false;
+    await killer;
+  }
+});
+
+test('its lag is known again when it streams again', async () => {
+  await eventually(
+    'it streams',
+    30_000,
+    () => instanceStatus(cutOff),
+    ({ receiver, lagSeconds }) => receiver === 'streaming' && lagSeconds !== undefined,
+  );
+});
