@@ -1,0 +1,20 @@
+import { dataClaimName, instanceName } from '../api/names.ts';
+import type { ReplicatedPostgres } from '../api/replicatedPostgres.ts';
+
+/**
+ * Grows the volume of an instance to the size of the spec.
+ *
+ * To be applied to a claim that exists and is smaller: a StatefulSet's own template of the claim cannot change, and
+ * Kubernetes refuses to shrink. It names the size alone, no owner, so that the volume still outlives its topology.
+ */
+export function dataClaimPatch(topology: ReplicatedPostgres, ordinal: number) {
+  return {
+    apiVersion: 'v1',
+    kind: 'PersistentVolumeClaim',
+    metadata: {
+      name: dataClaimName(instanceName(topology.metadata.name, ordinal)),
+      namespace: topology.metadata.namespace,
+    },
+    spec: { resources: { requests: { storage: topology.spec.storage.size } } },
+  };
+}
