@@ -1,4 +1,5 @@
-import { topologyNameMaxLength } from './names.ts';
+import type { z } from 'zod';
+import { nameSchema } from './nameSchema.ts';
 import { type ReplicatedPostgresSpec, specSchema } from './replicatedPostgresSpec.ts';
 import type { ReplicatedPostgresStatus } from './replicatedPostgresStatus.ts';
 
@@ -31,24 +32,17 @@ export type ParsedTopology =
 export function parseReplicatedPostgres(
   object: Omit<ReplicatedPostgres, 'spec'> & { readonly spec?: unknown },
 ): ParsedTopology {
-  const parsed = specSchema.safeParse(object.spec ?? {});
-  const problems: string[] = [];
-  if (object.metadata.name.length > topologyNameMaxLength) {
-    problems.push(
-      `metadata.name must not be longer than ${topologyNameMaxLength} characters, names of other objects are made from it`,
-    );
-  }
-  if (!parsed.success) {
-    problems.push(...parsed.error.issues.map((issue) => `spec.${issue.path.join('.')}: ${issue.message}`));
-    return { kind: 'invalid', problems };
-  }
-  if (parsed.data.routing.resumeLagSeconds > parsed.data.routing.maxLagSeconds) {
-    problems.push('spec.routing.resumeLagSeconds must not be above spec.routing.maxLagSeconds');
-  }
-  return problems.length > 0
-    ? { kind: 'invalid', problems }
-    : { kind: 'valid', topology: { ...object, spec: parsed.data } };
+  const name = nameSchema.safeParse(object.metadata.name);
+  const spec = specSchema.safeParse(object.spec ?? {});
+  if (name.success && spec.success) return { kind: 'valid', topology: { ...object, spec: spec.data } };
+  return {
+    kind: 'invalid',
+    problems: [...problemsOf('metadata.name', name), ...problemsOf('spec', spec)],
+  };
 }
+
+const problemsOf = (root: string, { error }: z.ZodSafeParseResult<unknown>): readonly string[] =>
+  error?.issues.map(({ path, message }) => `${[root, ...path].join('.')}: ${message}`) ?? [];
 
 /** quorum from three instances on, unless the spec says otherwise: with two, one lost replica would stop all writes. */
 export function effectiveDurability(spec: ReplicatedPostgresSpec): 'quorum' | 'async' {

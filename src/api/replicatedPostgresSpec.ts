@@ -2,293 +2,103 @@
 // types. Every field has a description, because it is what `kubectl explain` prints. Rules that
 // compare fields or forbid changes are CEL, so that the API server says no before anything is stored.
 import { z } from 'zod';
-import { bytesPattern } from '../lib/quantity.ts';
-import { reservedParameters } from './reservedParameters.ts';
-
-interface Rule {
-  readonly rule: string;
-  readonly message: string;
-}
-const rules = (...list: Rule[]) => ({ 'x-kubernetes-validations': list });
-const immutable = (what: string, instead: string): Rule => ({
-  rule: 'self == oldSelf',
-  message: `${what} cannot be changed, ${instead}`,
-});
-
-const byteSize = (description: string) =>
-  z
-    .string()
-    .max(24)
-    .regex(new RegExp(bytesPattern), 'write a size such as 512Mi or 10Gi')
-    .meta({ description });
-const seconds = (description: string, min: number, max: number) =>
-  z
-    .int32()
-    .min(min)
-    .max(max)
-    .meta({ description: `${description} Seconds, ${min} to ${max}.` });
-
-/** Parts of Kubernetes' own API that are passed through to pods; the API server checks them there. */
-const passedThrough = (description: string) => z.looseObject({}).meta({ description });
-const stringMap = (description: string) => z.record(z.string(), z.string().max(4096)).meta({ description });
-
-const reservedList = Object.keys(reservedParameters);
-const parameterRules = [
-  {
-    rule: `!self.exists(key, key in [${reservedList.map((name) => `'${name}'`).join(', ')}])`,
-    message: `parameters that the operator sets itself cannot be given: ${reservedList.join(', ')}; docs/reference/api.md tells what to use instead`,
-  },
-  {
-    rule: "self.all(key, key.matches('^[a-z_][a-z0-9_]*([.][a-z_][a-z0-9_]*)?$'))",
-    message:
-      'names of PostgreSQL parameters are lower case, for example work_mem or auto_explain.log_min_duration',
-  },
-];
-
-const postgres = z.strictObject({
-  version: z
-    .int32()
-    .min(15)
-    .max(18)
-    .default(17)
-    .meta({
-      description: 'Major version of PostgreSQL, 15 to 18.',
-      ...rules(
-        immutable(
-          'postgres.version',
-          'create a new ReplicatedPostgres and move the data with pg_dump or logical replication',
-        ),
-      ),
-    }),
-  image: z
-    .string()
-    .min(1)
-    .max(512)
-    .regex(/^[^\s]+$/)
-    .optional()
-    .meta({
-      description:
-        'A Debian-based image with the layout of the official one. Defaults to postgres:<version>.',
-    }),
-  parameters: z
-    .record(z.string(), z.string().max(4096))
-    .default({})
-    .meta({
-      description:
-        'Settings of postgresql.conf. What needs a restart is reported in the condition PendingRestart.',
-      maxProperties: 200,
-      ...rules(...parameterRules),
-    }),
-  hba: z
-    .array(
-      z
-        .string()
-        .min(1)
-        .max(512)
-        .regex(/^(local|host|hostssl|hostnossl|hostgssenc|hostnogssenc)\s[^\n\r]+$/),
-    )
-    .max(100)
-    .default([])
-    .meta({
-      description:
-        'Lines of pg_hba.conf, added after those the operator needs. Each starts with local, host, hostssl, hostnossl, hostgssenc or hostnogssenc.',
-    }),
-});
-
-const storage = z.strictObject({
-  size: byteSize('Size of the volume of each instance. It may grow, never shrink.').meta({
-    ...rules(
-      {
-        rule: "quantity(self).isGreaterThan(quantity('64Mi'))",
-        message: 'storage.size must be more than 64Mi, an empty PostgreSQL needs that much',
-      },
-      {
-        rule: 'quantity(self).compareTo(quantity(oldSelf)) >= 0',
-        message: 'storage.size cannot shrink, keep the old size or create a new ReplicatedPostgres',
-      },
-    ),
-  }),
-  storageClassName: z
-    .string()
-    .min(1)
-    .max(253)
-    .optional()
-    .meta({
-      description: "Storage class of the volumes. Defaults to the cluster's default class.",
-      ...rules(immutable('storage.storageClassName', 'create a new ReplicatedPostgres')),
-    }),
-  onDelete: z
-    .enum(['Retain', 'Delete'])
-    .default('Retain')
-    .meta({
-      description:
-        'What happens to the volumes when the ReplicatedPostgres is deleted or an instance is scaled away.',
-    }),
-});
-
-const identifier = (description: string, fallback: string) =>
-  z
-    .string()
-    .max(63)
-    .regex(/^[a-z_][a-z0-9_]*$/)
-    .default(fallback)
-    .meta({ description });
-
-const bootstrap = z
-  .strictObject({
-    database: identifier(
-      'Database that is made for the application. Lower case letters, digits and _.',
-      'app',
-    ).meta(
-      rules({
-        rule: "!(self in ['postgres', 'template0', 'template1'])",
-        message: 'bootstrap.database must not be one of postgres, template0, template1',
-      }),
-    ),
-    owner: identifier('Role that owns the database and that the application logs in as.', 'app').meta(
-      rules({
-        rule: "self != 'postgres' && !self.startsWith('pg_') && !self.startsWith('replica_manager')",
-        message:
-          'bootstrap.owner must not be postgres nor start with pg_ or replica_manager, those names are taken',
-      }),
-    ),
-  })
-  .meta(
-    rules(
-      immutable(
-        'bootstrap',
-        'it is only read when the first instance is initialised; use SQL to add databases and roles',
-      ),
-    ),
-  );
+import { bootstrap, postgres, storage } from './postgresSpec.ts';
+import { withRules } from './rule.ts';
+import { addedMetadata, byteSize, image, objectName, passedThrough, wholeNumber } from './specFields.ts';
 
 const replication = z.strictObject({
-  durability: z
-    .enum(['quorum', 'async'])
-    .optional()
-    .meta({
-      description:
-        'quorum: a commit is acknowledged when a quorum of replicas has it. async: at once. Defaults to quorum from 3 instances on, else async.',
-    }),
-  whenNoReplica: z
-    .enum(['wait', 'continue'])
-    .default('wait')
-    .meta({
-      description:
-        'With quorum and no replica left: wait holds commits back, continue acknowledges them without a replica.',
-    }),
+  durability: z.enum(['quorum', 'async']).optional().meta({
+    description:
+      'quorum: a commit is acknowledged when a quorum of replicas has it. async: at once. Defaults to quorum from 3 instances on, else async.',
+  }),
+  whenNoReplica: z.enum(['wait', 'continue']).default('wait').meta({
+    description:
+      'With quorum and no replica left: wait holds commits back, continue acknowledges them without a replica.',
+  }),
   maxSlotWalKeepSize: byteSize(
     'WAL kept for a replica that is away. Beyond it the replica is cloned again.',
   ).default('8Gi'),
 });
 
 const failover = z.strictObject({
-  leaseSeconds: seconds('How long a primary may be silent before a replica takes over.', 5, 300).default(10),
+  leaseSeconds: wholeNumber(
+    'How long a primary may be silent before a replica takes over. Seconds,',
+    5,
+    300,
+  ).default(10),
   maxLagBytes: byteSize('A replica further behind than this is not promoted automatically.').default('16Mi'),
-  delaySeconds: seconds(
-    'Additional wait before a failover, to give the primary time to come back.',
+  delaySeconds: wholeNumber(
+    'Additional wait before a failover, to give the primary time to come back. Seconds,',
     0,
     3600,
   ).default(0),
 });
 
-const routing = z
-  .strictObject({
+const routing = withRules(
+  z.strictObject({
     maxLagSeconds: z
       .number()
       .positive()
       .max(86_400)
       .default(10)
       .meta({ description: 'A replica further behind leaves the reads. Seconds.' }),
-    resumeLagSeconds: z
-      .number()
-      .nonnegative()
-      .max(86_400)
-      .default(5)
-      .meta({
-        description:
-          'A replica comes back to the reads below this lag. Seconds, less than or equal to maxLagSeconds.',
-      }),
+    resumeLagSeconds: z.number().nonnegative().max(86_400).default(5).meta({
+      description:
+        'A replica comes back to the reads below this lag. Seconds, less than or equal to maxLagSeconds.',
+    }),
     maxLagBytes: byteSize('A replica further behind than this leaves the reads as well.').optional(),
     fallbackToPrimary: z
       .boolean()
       .default(true)
       .meta({ description: 'Whether reads go to the primary when no replica is routable.' }),
-  })
-  .meta(
-    rules({
-      rule: 'self.resumeLagSeconds <= self.maxLagSeconds',
-      message:
-        'routing.resumeLagSeconds must not be above routing.maxLagSeconds, or a replica would come back while it is too late',
-    }),
-  );
+  }),
+  {
+    rule: 'self.resumeLagSeconds <= self.maxLagSeconds',
+    message:
+      'set routing.resumeLagSeconds to at most routing.maxLagSeconds, or a replica would come back while it is too late',
+    holds: ({ resumeLagSeconds, maxLagSeconds }) => resumeLagSeconds <= maxLagSeconds,
+  },
+);
 
 const poolerDeployment = (poolSize: number) =>
   z.strictObject({
-    instances: z
-      .int32()
-      .min(0)
-      .max(20)
-      .default(2)
-      .meta({ description: 'Pods of this pooler, 0 to 20. 0 runs none.' }),
-    poolSize: z
-      .int32()
-      .min(1)
-      .max(10_000)
-      .default(poolSize)
-      .meta({ description: 'Server connections per user and database in each pod (default_pool_size).' }),
+    instances: wholeNumber('Pods of this pooler; 0 runs none.', 0, 20).default(2),
+    poolSize: wholeNumber(
+      'Server connections per user and database in each pod (default_pool_size).',
+      1,
+      10_000,
+    ).default(poolSize),
   });
 
 const pooler = z.strictObject({
-  image: z
-    .string()
-    .min(1)
-    .max(512)
-    .regex(/^[^\s]+$/)
-    .optional()
-    .meta({ description: "Image with PgBouncer 1.24 or newer. Defaults to the operator's own." }),
+  image: image("Image with PgBouncer 1.24 or newer. Defaults to the operator's own.").optional(),
   readWrite: poolerDeployment(25).prefault({}).meta({ description: 'Pooler to the primary, port 6432.' }),
   readOnly: poolerDeployment(50)
     .prefault({})
     .meta({ description: 'Pooler to the routable replicas, port 6433.' }),
-  maxClientConnections: z
-    .int32()
-    .min(1)
-    .max(100_000)
-    .default(1000)
-    .meta({ description: 'Client connections per pod (max_client_conn).' }),
+  maxClientConnections: wholeNumber('Client connections per pod (max_client_conn).', 1, 100_000).default(
+    1000,
+  ),
   resources: passedThrough('Resource requests and limits of the pooler containers.').optional(),
 });
 
 const probes = z.strictObject({
-  intervalMilliseconds: z
-    .int32()
-    .min(200)
-    .max(60_000)
-    .default(1000)
-    .meta({ description: 'Time between two probes of an instance. Milliseconds, 200 to 60000.' }),
-  timeoutMilliseconds: z
-    .int32()
-    .min(100)
-    .max(60_000)
-    .default(1000)
-    .meta({ description: 'Time after which a probe counts as failed. Milliseconds, 100 to 60000.' }),
+  intervalMilliseconds: wholeNumber(
+    'Time between two probes of an instance. Milliseconds,',
+    200,
+    60_000,
+  ).default(1000),
+  timeoutMilliseconds: wholeNumber(
+    'Time after which a probe counts as failed. Milliseconds,',
+    100,
+    60_000,
+  ).default(1000),
 });
 
-const podMetadata = z.strictObject({
-  labels: stringMap('Additional labels.').default({}),
-  annotations: stringMap('Additional annotations.').default({}),
-});
-
-export const specSchema = z
-  .strictObject({
+export const specSchema = withRules(
+  z.strictObject({
     postgres: postgres.prefault({}).meta({ description: 'The PostgreSQL servers.' }),
-    instances: z
-      .int32()
-      .min(1)
-      .max(15)
-      .default(3)
-      .meta({ description: 'Number of instances: one primary and the rest replicas. 1 to 15.' }),
+    instances: wholeNumber('Number of instances: one primary and the rest replicas.', 1, 15).default(3),
     storage: storage.meta({ description: 'The volume of each instance.' }),
     bootstrap: bootstrap.prefault({}).meta({ description: 'What the first instance is initialised with.' }),
     replication: replication
@@ -313,23 +123,27 @@ export const specSchema = z
       .optional()
       .meta({ description: 'Topology spread constraints of the instance pods.' }),
     imagePullSecrets: z
-      .array(z.strictObject({ name: z.string().min(1).max(253) }))
+      .array(z.strictObject({ name: objectName('Name of a Secret of type kubernetes.io/dockerconfigjson.') }))
       .max(20)
       .optional()
       .meta({ description: 'Secrets for pulling images.' }),
-    podMetadata: podMetadata
-      .prefault({})
-      .meta({ description: 'Labels and annotations added to instance and pooler pods.' }),
-    serviceMetadata: podMetadata
-      .prefault({})
-      .meta({ description: 'Labels and annotations added to Services.' }),
-  })
-  .meta(
-    rules({
-      rule: "!has(self.replication.durability) || self.replication.durability != 'quorum' || self.instances >= 2",
-      message: 'replication.durability quorum needs at least 2 instances, raise instances or use async',
-    }),
-  );
+    podMetadata: addedMetadata('Labels and annotations added to instance and pooler pods.'),
+    serviceMetadata: addedMetadata('Labels and annotations added to Services.'),
+  }),
+  {
+    rule: "!has(self.replication.durability) || self.replication.durability != 'quorum' || self.instances >= 2",
+    message: 'replication.durability quorum needs at least 2 instances, raise instances or use async',
+    holds: ({ replication: { durability }, instances }) => durability !== 'quorum' || instances >= 2,
+  },
+  {
+    rule: "!('synchronous_commit' in self.postgres.parameters) || !(self.postgres.parameters['synchronous_commit'] in ['off', 'local']) || (has(self.replication.durability) ? self.replication.durability == 'async' : self.instances < 3)",
+    message:
+      'synchronous_commit off and local acknowledge commits that no replica has: set replication.durability to async, or leave synchronous_commit out',
+    holds: ({ postgres: { parameters }, replication: { durability }, instances }) =>
+      !['off', 'local'].includes(parameters['synchronous_commit'] ?? 'on') ||
+      (durability === undefined ? instances < 3 : durability === 'async'),
+  },
+);
 
 /** The spec with every default filled in. */
 export type ReplicatedPostgresSpec = z.output<typeof specSchema>;

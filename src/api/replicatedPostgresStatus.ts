@@ -21,12 +21,9 @@ const instanceStatus = z.strictObject({
   routable: z.boolean().meta({ description: 'Whether clients may read from it as a replica.' }),
   promotable: z.boolean().meta({ description: 'Whether it may become primary.' }),
   reason: z.string().optional().meta({ description: 'Why it is not ready, routable or promotable.' }),
-  lagSeconds: z
-    .number()
-    .optional()
-    .meta({
-      description: 'Age of the newest position of the primary that it has replayed. Left out while unknown.',
-    }),
+  lagSeconds: z.number().optional().meta({
+    description: 'Age of the newest position of the primary that it has replayed. Left out while unknown.',
+  }),
   lagBytes: z
     .int()
     .optional()
@@ -57,26 +54,37 @@ const primaryStatus = z.strictObject({
 });
 
 const failoverRecord = z.strictObject({
-  kind: z.enum(['failover', 'switchover']),
-  from: z.string().optional(),
-  to: z.string().optional(),
-  epoch: z.int().optional(),
+  kind: z
+    .enum(['failover', 'switchover'])
+    .meta({ description: 'failover: the primary was lost. switchover: it was asked for.' }),
+  from: z.string().optional().meta({ description: 'Primary before.' }),
+  to: z.string().optional().meta({ description: 'Primary after.' }),
+  epoch: z.int().optional().meta({ description: 'Epoch that it began.' }),
   detectedAt: time('When the loss was noticed.').optional(),
   fencedAt: time('When the old primary could no longer write.').optional(),
   promotedAt: time('When the new primary accepted writes.').optional(),
   publishedAt: time('When the endpoints were published.').optional(),
-  writeGapMs: z.int().optional(),
-  lostBytes: z.int().optional(),
-  reason: z.string(),
+  writeGapMs: z
+    .int()
+    .optional()
+    .meta({ description: 'Time without a primary that accepts writes. Milliseconds.' }),
+  lostBytes: z
+    .int()
+    .optional()
+    .meta({ description: 'WAL of the old primary that the new one did not have. Left out while unknown.' }),
+  reason: z.string().meta({ description: 'Why it happened.' }),
 });
 
 const condition = z.strictObject({
-  type: z.string(),
-  status: z.enum(['True', 'False', 'Unknown']),
-  reason: z.string(),
-  message: z.string(),
+  type: z.string().meta({ description: 'What the condition speaks of.' }),
+  status: z.enum(['True', 'False', 'Unknown']).meta({ description: 'Whether it holds.' }),
+  reason: z.string().meta({ description: 'One word for programs: why.' }),
+  message: z.string().meta({ description: 'One sentence for people: why, and what to do.' }),
   lastTransitionTime: time('When the status changed last.'),
-  observedGeneration: z.int().optional(),
+  observedGeneration: z
+    .int()
+    .optional()
+    .meta({ description: 'Generation of the spec that the condition speaks of.' }),
 });
 
 export const statusSchema = z.strictObject({
@@ -91,7 +99,10 @@ export const statusSchema = z.strictObject({
       'x-kubernetes-list-map-keys': ['name'],
     }),
   routing: z
-    .strictObject({ configMap: z.string(), generation: z.int() })
+    .strictObject({
+      configMap: z.string().meta({ description: 'Name of its ConfigMap.' }),
+      generation: z.int().meta({ description: 'Generation of the document.' }),
+    })
     .optional()
     .meta({ description: 'The published endpoints document.' }),
   failovers: z
