@@ -1,0 +1,134 @@
+// What the status says of one instance, from what is known of it.
+//
+// Invariant: ready, routable and promotable are three different things and are never derived from each other. What is not
+// known is left out, never 0.
+
+import type { InstanceStatus } from '../api/replicatedPostgresStatus.ts';
+import { formatLsn } from '../postgres/lsn.ts';
+import type { InstanceFacts, PodFacts } from './observed.ts';
+
+export interface InstanceContext {
+  /** Holder of the primary Lease. */
+  readonly primary: string | undefined;
+  readonly systemIdentifier: string | undefined;
+  /** From `failover.maxLagBytes`. */
+  readonly maxPromotableLagBytes: number;
+  /** What the status said last of this instance. */
+  readonly previous: InstanceStatus | undefined;
+}
+
+/** The entry of one member in `status.instances`. A member without any facts has no pod yet. */
+export function judgeInstance(
+  name: string,
+  facts: InstanceFacts | undefined,
+  context: InstanceContext,
+): InstanceStatus {
+  const reason = troubleOf(facts, context);
+  const silent = { role: 'unknown', ready: false, routable: false, promotable: false } as const;
+  if (facts?.pod === undefined) return { name, ...silent, reason: reason ?? 'has no pod' };
+  const zone = facts.pod.zone === null ? {} : { zone: facts.pod.zone };
+
+  switch (facts.probe.kind) {
+    case 'pending':
+      return context.previous ?? { name, ...silent, ...zone, reason: reason ?? 'has not been measured yet' };
+    case 'unreachable':
+      return {
+        name,
+        ...silent,
+        role: context.previous?.role ?? 'unknown',
+        routable: facts.reads.routable && name !== context.primary,
+        reason: reason ?? 'does not answer',
+        ...(name === context.primary ? {} : { receiver: 'unknown' as const }),
+        ...zone,
+      };
+    case 'measured':
+      return { ...measured(name, facts, facts.probe, context, reason), ...zone };
+  }
+}
+
+function measured(
+  name: string,
+  facts: InstanceFacts,
+  { probe, measuredAt }: Extract<InstanceFacts['probe'], { kind: 'measured' }>,
+  context: InstanceContext,
+  trouble: string | undefined,
+): InstanceStatus {
+  const isReplica = probe.role === 'replica';
+  const isStreaming = probe.receiver?.status === 'streaming';
+  const ready = trouble === undefined;
+  const lag = isReplica ? roundLag(facts) : {};
+  const routable = ready && isReplica && name !== context.primary && facts.reads.routable;
+  const promotable =
+    ready &&
+    isReplica &&
+    isStreaming &&
+    facts.lag.bytes !== undefined &&
+    facts.lag.bytes <= context.maxPromotableLagBytes;
+  const reason = trouble ?? (isReplica && !routable ? (facts.reads.reason ?? undefined) : undefined);
+  return {
+    name,
+    role: probe.role,
+    ready,
+    routable,
+    promotable,
+    ...(reason === undefined ? {} : { reason }),
+    ...lag,
+    ...(probe.receivedLsn === null ? {} : { receivedLsn: formatLsn(probe.receivedLsn) }),
+    ...(probe.replayedLsn === null ? {} : { replayedLsn: formatLsn(probe.replayedLsn) }),
+    ...(isReplica ? { receiver: isStreaming ? ('streaming' as const) : ('down' as const) } : {}),
+    ...(probe.pendingRestart.length === 0 ? {} : { pendingRestart: [...probe.pendingRestart] }),
+    measuredAt,
+  };
+}
+
+/** Tenths of a second are what a probe a second can tell. */
+function roundLag({ lag }: InstanceFacts): { lagSeconds?: number; lagBytes?: number } {
+  return {
+    ...(lag.seconds === undefined ? {} : { lagSeconds: Math.round(lag.seconds * 10) / 10 }),
+    ...(lag.bytes === undefined ? {} : { lagBytes: lag.bytes }),
+  };
+}
+
+/** Why it is not ready, as one sentence that stays the same while nothing changes; undefined when it is ready. */
+function troubleOf(facts: InstanceFacts | undefined, context: InstanceContext): string | undefined {
+  const pod = facts?.pod;
+  if (facts === undefined || pod === undefined) return undefined;
+  if (facts.agent?.phase === 'refused') return facts.agent.reason ?? 'refuses its volume';
+  if (facts.probe.kind === 'measured') return troubleOfServer(facts.probe.probe, facts.name, context);
+  if (facts.probe.kind === 'pending') return podTrouble(pod);
+  return podTrouble(pod) ?? agentTrouble(facts) ?? facts.probe.reason;
+}
+
+function troubleOfServer(
+  probe: Extract<InstanceFacts['probe'], { kind: 'measured' }>['probe'],
+  name: string,
+  context: InstanceContext,
+): string | undefined {
+  if (context.systemIdentifier !== undefined && probe.systemIdentifier !== context.systemIdentifier) {
+    return `belongs to database system ${probe.systemIdentifier}, not to ${context.systemIdentifier}`;
+  }
+  if (probe.role === 'primary' && context.primary !== undefined && name !== context.primary) {
+    return 'runs as a primary without holding the Lease';
+  }
+  if (probe.role === 'replica' && name === context.primary)
+    return 'holds the Lease but has not been promoted';
+  return undefined;
+}
+
+function podTrouble(pod: PodFacts): string | undefined {
+  if (pod.isDeleting) return 'its pod is being deleted';
+  if (pod.stuck !== undefined)
+    return pod.stuck.message === '' ? pod.stuck.reason : `${pod.stuck.reason}: ${pod.stuck.message}`;
+  if (!pod.isScheduled) return 'its pod waits for a node';
+  return undefined;
+}
+
+function agentTrouble({ agent }: InstanceFacts): string | undefined {
+  if (agent === undefined || agent.phase === 'running') return undefined;
+  return agent.reason === null ? `is ${wordsOf(agent.phase)}` : `is ${wordsOf(agent.phase)}: ${agent.reason}`;
+}
+
+/** `startingPostgres` → `starting postgres`. */
+function wordsOf(phase: string): string {
+  return phase.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
+}

@@ -1,0 +1,279 @@
+// What one cycle of the operator does about one topology, from facts alone.
+//
+// Invariant: the order of the actions is part of the decision. A replica leaves the reads before anything else happens to it,
+// endpoints are published after the labels that they speak of, the status speaks of what has been published, and events tell
+// what the status says. Nothing is written that does not differ from what is there.
+
+import { instanceOrdinal } from '../api/names.ts';
+import type { ReplicatedPostgres } from '../api/replicatedPostgres.ts';
+import type { InstanceStatus } from '../api/replicatedPostgresStatus.ts';
+import type { EndpointsDocument } from '../endpoints/endpointsDocument.ts';
+import { parseBytes } from '../lib/quantity.ts';
+import type { Action, Plan, TopologyEvent } from './action.ts';
+import { planClaims, planScaleEvents } from './claims.ts';
+import { planEndpoints } from './endpoints.ts';
+import { planEvents } from './events.ts';
+import { judgeInstance } from './instanceStatus.ts';
+import type { Manifest, Observed } from './observed.ts';
+import { planScale, type Scale } from './scale.ts';
+import { invalidStatus, isWorthWriting, planStatus } from './status.ts';
+
+/** Pure functions that the plan is handed, because they live beside it or above it. */
+export interface PlanTools {
+  /** Every object that should exist. Only asked while `observed.credentials` is not `missing`. */
+  readonly desiredObjects: (topology: ReplicatedPostgres, choice: DesiredChoice) => readonly Manifest[];
+  /** Whether applying `desired` would change `live`. */
+  readonly differs: (live: Manifest, desired: Manifest) => boolean;
+}
+
+export interface DesiredChoice {
+  readonly ordinals: readonly number[];
+  readonly systemIdentifier: string | null;
+  readonly endpoints: EndpointsDocument;
+}
+
+/** How soon to look again after credentials have been made: they are facts of the next cycle. */
+const nextCycleMs = 1;
+
+/** Decides what one cycle does. */
+export function planTopology(observed: Observed, tools: PlanTools): Plan {
+  const { resource } = observed;
+  switch (resource.kind) {
+    case 'absent':
+      return planFarewell(observed, undefined);
+    case 'invalid':
+      return resource.isDeleting ? planFarewell(observed, resource.uid) : planInvalid(observed, resource);
+    case 'valid':
+      if (resource.isDeleting) return planFarewell(observed, resource.topology.metadata.uid);
+      return planValid(observed, resource.topology, tools);
+  }
+}
+
+/** Owner references remove everything but the volumes; what is left to do is to say which of those stay. */
+function planFarewell(observed: Observed, uid: string | undefined): Plan {
+  const stays = observed.claims.filter((it) => !it.isOwned && !it.isDeleting).map((it) => it.name);
+  const actions: Action[] = [];
+  if (!observed.hasSaidFarewell && stays.length > 0) {
+    const message = `the volumes ${stays.join(', ')} are kept, delete their claims to free them`;
+    actions.push({ kind: 'recordEvent', event: { type: 'Normal', reason: 'VolumesRetained', message } });
+  }
+  actions.push(uid === undefined ? { kind: 'forgetTopology' } : { kind: 'rememberFarewell' });
+  return {
+    actions,
+    outcome: { kind: 'settled' },
+    summary: uid === undefined ? 'is gone' : 'is being deleted',
+  };
+}
+
+function planInvalid(observed: Observed, resource: Extract<Observed['resource'], { kind: 'invalid' }>): Plan {
+  const { problems, generation } = resource;
+  const status = invalidStatus(resource.status, problems, { wallTime: observed.wallTime, generation });
+  const actions: Action[] = isWorthWriting(resource.status, status, 0)
+    ? [{ kind: 'applyStatus', status }, ...told(planEvents(resource.status, status))]
+    : [];
+  const reason = problems.join('; ');
+  return {
+    actions,
+    outcome: { kind: 'blocked', reason },
+    summary: `cannot be run as it is written: ${reason}`,
+  };
+}
+
+function planValid(observed: Observed, topology: ReplicatedPostgres, tools: PlanTools): Plan {
+  if (observed.credentials === 'missing') {
+    return {
+      actions: [{ kind: 'renewCredentials' }],
+      outcome: { kind: 'again', afterMs: nextCycleMs },
+      summary: 'needs passwords and certificates first',
+    };
+  }
+  const decided = decide(observed, topology);
+  const { scale, status, document } = decided;
+  const isWritten = isWorthWriting(topology.status, status, observed.statusAgeMs);
+  const actions: Action[] = [
+    ...withdrawals(observed, decided.instances),
+    ...(observed.credentials === 'due' ? [{ kind: 'renewCredentials' } as const] : []),
+    ...admissions(observed, decided.instances),
+    ...planObjects(observed, topology, decided, tools),
+    ...planClaims(observed.claims, topology, scale),
+    ...(isWritten ? [{ kind: 'applyStatus', status } as const] : []),
+    ...told([
+      ...planScaleEvents(observed, topology, scale),
+      ...(isWritten ? planEvents(topology.status, status) : []),
+    ]),
+  ];
+  return {
+    actions,
+    outcome: observed.credentials === 'due' ? { kind: 'again', afterMs: nextCycleMs } : { kind: 'settled' },
+    summary: `${document.primary?.name ?? 'nobody'} is primary, ${status.readySummary} are ready, ${status.routableReplicas} serve reads`,
+  };
+}
+
+interface Decided {
+  readonly scale: Scale;
+  readonly instances: readonly InstanceStatus[];
+  readonly document: EndpointsDocument;
+  readonly systemIdentifier: string | undefined;
+  readonly status: ReturnType<typeof planStatus>;
+}
+
+function decide(observed: Observed, topology: ReplicatedPostgres): Decided {
+  const primary = knownPrimary(observed, topology);
+  const systemIdentifier = topology.status?.systemIdentifier ?? observed.lease?.systemIdentifier;
+  const scale = planScale({
+    topology: topology.metadata.name,
+    wanted: topology.spec.instances,
+    members: knownMembers(observed, topology),
+    primary,
+  });
+  const instances = judgeMembers(observed, topology, { scale, primary, systemIdentifier });
+  const document = planDocument(observed, topology, { instances, primary, systemIdentifier });
+  const status = planStatus({
+    topology: topology.metadata.name,
+    generation: topology.metadata.generation,
+    wallTime: observed.wallTime,
+    previous: topology.status,
+    wanted: topology.spec.instances,
+    instances,
+    existing: observed.instances.length,
+    document,
+    systemIdentifier,
+    poolers: observed.poolers,
+    wantedPoolers: {
+      readWrite: topology.spec.pooler.readWrite.instances,
+      readOnly: topology.spec.pooler.readOnly.instances,
+    },
+  });
+  return { scale, instances, document, systemIdentifier, status };
+}
+
+/**
+ * The holder of the Lease once the database exists. A Lease that is missing, or that nobody holds, is not news of another
+ * primary: then it is the one that was published last.
+ */
+function knownPrimary({ lease, endpoints }: Observed, { status }: ReplicatedPostgres): string | undefined {
+  const isInitialized = lease?.systemIdentifier !== undefined || status?.systemIdentifier !== undefined;
+  if (lease?.holder !== undefined && isInitialized) return lease.holder;
+  return endpoints?.primary?.name ?? status?.primary?.name;
+}
+
+/** The published configuration is the record of who is a member: a StatefulSet deleted by hand is still one. */
+function knownMembers(
+  { config, instances }: Observed,
+  { metadata, status }: ReplicatedPostgres,
+): readonly string[] {
+  if (config !== undefined && config.topology.uid === metadata.uid)
+    return config.instances.map((it) => it.name);
+  return [...(status?.instances ?? []), ...instances].map((it) => it.name);
+}
+
+function judgeMembers(
+  observed: Observed,
+  topology: ReplicatedPostgres,
+  known: { scale: Scale; primary: string | undefined; systemIdentifier: string | undefined },
+): readonly InstanceStatus[] {
+  const maxPromotableLagBytes = parseBytes(topology.spec.failover.maxLagBytes);
+  return known.scale.members.map((name) =>
+    judgeInstance(
+      name,
+      observed.instances.find((it) => it.name === name),
+      {
+        primary: known.primary,
+        systemIdentifier: known.systemIdentifier,
+        maxPromotableLagBytes,
+        previous: topology.status?.instances?.find((it) => it.name === name),
+      },
+    ),
+  );
+}
+
+function planDocument(
+  observed: Observed,
+  topology: ReplicatedPostgres,
+  known: {
+    instances: readonly InstanceStatus[];
+    primary: string | undefined;
+    systemIdentifier: string | undefined;
+  },
+): EndpointsDocument {
+  const holder = known.instances.find((it) => it.name === known.primary);
+  return planEndpoints({
+    topology,
+    published: observed.endpoints,
+    wallTime: observed.wallTime,
+    systemIdentifier: known.systemIdentifier,
+    epoch: observed.lease?.epoch ?? 0,
+    timeline: observed.lease?.timeline,
+    primary: known.primary === undefined ? undefined : { name: known.primary, zone: holder?.zone ?? null },
+    replicas: known.instances
+      .filter((it) => it.name !== known.primary)
+      .map((it) => ({
+        name: it.name,
+        zone: it.zone ?? null,
+        routable: it.routable,
+        reason: it.reason ?? null,
+        lagSeconds: it.lagSeconds,
+        lagBytes: it.lagBytes,
+      })),
+  });
+}
+
+/** Pods that carry the label of the readable ones and must not: late replicas, the primary, instances that go. */
+function withdrawals({ instances }: Observed, judged: readonly InstanceStatus[]): readonly Action[] {
+  return instances.flatMap(({ pod, name }) => {
+    const isRoutable = judged.find((it) => it.name === name)?.routable === true;
+    if (pod === undefined || isRoutable || pod.routableLabel === 'false') return [];
+    return [{ kind: 'labelRoutable', pod: pod.name, uid: pod.uid, isRoutable: false } as const];
+  });
+}
+
+function admissions({ instances }: Observed, judged: readonly InstanceStatus[]): readonly Action[] {
+  return instances.flatMap(({ pod, name }) => {
+    const isRoutable = judged.find((it) => it.name === name)?.routable === true;
+    if (pod === undefined || !isRoutable || pod.routableLabel === 'true') return [];
+    return [{ kind: 'labelRoutable', pod: pod.name, uid: pod.uid, isRoutable: true } as const];
+  });
+}
+
+function planObjects(
+  observed: Observed,
+  topology: ReplicatedPostgres,
+  { scale, document, systemIdentifier }: Decided,
+  tools: PlanTools,
+): readonly Action[] {
+  const desired = tools.desiredObjects(topology, {
+    ordinals: scale.members.flatMap((it) => instanceOrdinal(topology.metadata.name, it) ?? []),
+    systemIdentifier: systemIdentifier ?? null,
+    endpoints: document,
+  });
+  const live = new Map(observed.live.map((it) => [identity(it), it]));
+  const wanted = new Set(desired.map(identity));
+  const applied = desired.filter((it) => {
+    const present = live.get(identity(it));
+    return present === undefined || tools.differs(present, it);
+  });
+  const surplus = observed.live.filter((it) => !wanted.has(identity(it)) && isOurs(it, topology));
+  return [
+    ...applied.map((object) => ({ kind: 'applyObject', object }) as const),
+    ...surplus.map((object) => ({ kind: 'deleteObject', object }) as const),
+  ];
+}
+
+/** Kinds of which nothing may be left that is not wanted. Secrets, Leases and volumes are never among them. */
+const removableKinds: ReadonlySet<string> = new Set([
+  'StatefulSet',
+  'Deployment',
+  'Service',
+  'PodDisruptionBudget',
+  'ConfigMap',
+]);
+
+function isOurs({ kind, metadata }: Manifest, topology: ReplicatedPostgres): boolean {
+  const isOwned = metadata.ownerReferences?.some((it) => it.uid === topology.metadata.uid) === true;
+  return removableKinds.has(kind) && isOwned && metadata.deletionTimestamp === undefined;
+}
+
+const identity = ({ kind, metadata }: Manifest): string => `${kind}/${metadata.name}`;
+
+const told = (events: readonly TopologyEvent[]): readonly Action[] =>
+  events.map((event) => ({ kind: 'recordEvent', event }));
