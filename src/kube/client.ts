@@ -5,9 +5,9 @@
 
 import type { IncomingMessage } from 'node:http';
 import type { Clock } from '../lib/clock.ts';
+import { parseAnswer, readBody, readLines } from './answer.ts';
 import { ApiError, readApiError, unreachable } from './apiError.ts';
 import { withDeadline } from './deadline.ts';
-import { LineSplitter } from './lines.ts';
 import {
   ConnectionError,
   type Credentials,
@@ -76,9 +76,6 @@ export interface KubeClientOptions {
 /** The deadline of a request that names none. The API server itself gives up on a plain request after 60 s. */
 export const defaultTimeoutMs = 10_000;
 
-/** A page of 500 objects with a few kB each stays far below; more is not an answer that we asked for. */
-const maxAnswerBytes = 64 * 1024 * 1024;
-
 export const defaultFieldManager = 'replica-manager';
 
 /** `replica-manager/<version> (<component>)`, as it appears in the audit log of the API server. */
@@ -93,6 +90,16 @@ export function createKubeClient(options: KubeClientOptions): KubeClient {
     request: (request) => sendRequest(request, transport, options),
     stream: (request) => openStream(request, transport, options),
     close: () => transport.close(),
+  };
+}
+
+/** The same client, with another deadline for requests that name none. */
+export function withTimeout(client: KubeClient, timeoutMs: number): KubeClient {
+  return {
+    fieldManager: client.fieldManager,
+    request: (request) => client.request({ timeoutMs, ...request }),
+    stream: (request) => client.stream({ timeoutMs, ...request }),
+    close: () => client.close(),
   };
 }
 
@@ -140,45 +147,6 @@ async function* openStream<T>(
   } finally {
     request.signal.removeEventListener('abort', onAbort);
     response.destroy();
-  }
-}
-
-async function* readLines<T>(
-  response: IncomingMessage,
-  request: KubeStreamRequest,
-  clock: Clock,
-): AsyncGenerator<T, void, void> {
-  const splitter = new LineSplitter();
-  const chunks: AsyncIterator<Buffer> = response[Symbol.asyncIterator]();
-  const silent = () => silence(request.path, request.maxSilentMs);
-  for (;;) {
-    // The clock of silence runs only while we wait for the server, not while the caller works.
-    const next = await withDeadline(
-      clock,
-      request.maxSilentMs,
-      silent,
-      (signal) => nextChunk(chunks, response, signal),
-      request.signal,
-    );
-    if (next.done === true) break;
-    for (const line of splitter.push(next.value)) yield parseAnswer(line) as T;
-  }
-  if (splitter.rest !== '') throw garbage(splitter.rest);
-}
-
-async function nextChunk(
-  chunks: AsyncIterator<Buffer>,
-  response: IncomingMessage,
-  signal: AbortSignal,
-): Promise<IteratorResult<Buffer>> {
-  const onAbort = () => response.destroy();
-  signal.addEventListener('abort', onAbort, { once: true });
-  try {
-    return await chunks.next();
-  } catch (error) {
-    throw signal.aborted ? signal.reason : unreachable(error);
-  } finally {
-    signal.removeEventListener('abort', onAbort);
   }
 }
 
@@ -240,26 +208,6 @@ function encodeQuery(query: Query): string {
   return parameters.size === 0 ? '' : `?${parameters.toString()}`;
 }
 
-async function readBody(response: IncomingMessage, signal: AbortSignal): Promise<string> {
-  const onAbort = () => response.destroy();
-  signal.addEventListener('abort', onAbort, { once: true });
-  try {
-    signal.throwIfAborted();
-    const chunks: Buffer[] = [];
-    let bytes = 0;
-    for await (const chunk of response as AsyncIterable<Buffer>) {
-      bytes += chunk.length;
-      if (bytes > maxAnswerBytes) throw new RangeError(`the answer is longer than ${maxAnswerBytes} bytes`);
-      chunks.push(chunk);
-    }
-    return Buffer.concat(chunks).toString('utf8');
-  } catch (error) {
-    throw signal.aborted ? signal.reason : unreachable(error);
-  } finally {
-    signal.removeEventListener('abort', onAbort);
-  }
-}
-
 function isOk(response: IncomingMessage): boolean {
   const status = response.statusCode ?? 0;
   return status >= 200 && status < 300;
@@ -273,25 +221,7 @@ function throwUnlessOk(response: IncomingMessage, body: string, options: KubeCli
   throw readApiError(status, body, Number.isFinite(retryAfterSeconds) ? retryAfterSeconds * 1000 : undefined);
 }
 
-function parseAnswer(text: string): unknown {
-  try {
-    return text === '' ? undefined : JSON.parse(text);
-  } catch (error) {
-    throw garbage(text, error);
-  }
-}
-
-function garbage(text: string, cause?: unknown): ApiError {
-  const message = `the API server sent something that is not JSON: ${text.slice(0, 100)}`;
-  return new ApiError({ status: 0, reason: 'Garbage', message, cause });
-}
-
 function timedOut(method: string, path: string, timeoutMs: number): ApiError {
   const message = `${method} ${path} was not answered within ${timeoutMs} ms`;
   return new ApiError({ status: 0, reason: 'Timeout', message });
-}
-
-function silence(path: string, maxSilentMs: number): ApiError {
-  const message = `the watch of ${path} said nothing for ${maxSilentMs} ms`;
-  return new ApiError({ status: 0, reason: 'Silent', message });
 }
