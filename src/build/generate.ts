@@ -1,10 +1,10 @@
 // Writes every file that is made from src/api; with --check it writes nothing and says which are out of date.
 import { readFile, writeFile } from 'node:fs/promises';
 import { stringify } from 'yaml';
-import { buildCrd } from './api/crd.ts';
-import { apiGroup, plural } from './api/names.ts';
+import { buildCrd } from '../api/crd.ts';
+import { apiGroup, plural } from '../api/names.ts';
 
-const project = new URL('../', import.meta.url);
+const project = new URL('../../', import.meta.url);
 
 function generatedFiles(): ReadonlyMap<string, string> {
   const crd = `# Made from src/api by \`make crds docs\`.\n${yaml(buildCrd())}`;
