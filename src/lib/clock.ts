@@ -14,20 +14,37 @@ export interface Clock {
 export const systemClock: Clock = {
   now: () => performance.now(),
   wallNow: () => new Date(),
-  sleep: (delayMs, signal) =>
-    new Promise((resolve, reject) => {
-      if (signal.aborted) {
-        reject(signal.reason);
-        return;
-      }
-      const onAbort = () => {
-        clearTimeout(timer);
-        reject(signal.reason);
-      };
-      const timer = setTimeout(() => {
-        signal.removeEventListener('abort', onAbort);
-        resolve();
-      }, delayMs);
-      signal.addEventListener('abort', onAbort, { once: true });
-    }),
+  sleep: (delayMs, signal) => sleepFor(delayMs, signal, () => {}),
 };
+
+/** As `systemClock`, but what sleeps by it does not keep the process alive: for loops inside a library. */
+export const backgroundClock: Clock = {
+  ...systemClock,
+  sleep: (delayMs, signal) => sleepFor(delayMs, signal, (timer) => timer.unref()),
+};
+
+function sleepFor(
+  delayMs: number,
+  signal: AbortSignal,
+  onTimer: (timer: NodeJS.Timeout) => void,
+): Promise<void> {
+  return new Promise((resolve, reject) => {
+    if (signal.aborted) {
+      reject(signal.reason);
+      return;
+    }
+    const onAbort = () => {
+      clearTimeout(timer);
+      reject(signal.reason);
+    };
+    const timer = setTimeout(() => {
+      signal.removeEventListener('abort', onAbort);
+      resolve();
+    }, delayMs);
+    onTimer(timer);
+    signal.addEventListener('abort', onAbort, { once: true });
+  });
+}
+
+/** A number in [0, 1). The only randomness of the project that is not cryptographic. */
+export const systemRandom = (): number => Math.random();

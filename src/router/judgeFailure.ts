@@ -1,0 +1,89 @@
+// Turns an error of the driver into what it says about the server and about the statement.
+//
+// Invariant: only `connection` and `conflict` lead to a second attempt elsewhere, and only for reads.
+// What is not recognised counts as a failure of the statement, because sending that twice is the one
+// mistake that cannot be undone.
+
+/** When the error came: before the statement was sent, or after. */
+export type FailurePhase = 'connecting' | 'querying';
+
+/**
+ * What went wrong.
+ *
+ * - `connection`: the server cannot be reached, or hung up; the connection is gone.
+ * - `conflict`: a replica cancelled the read because replay needed the rows; the server is well.
+ * - `busy`: no connection of the pool became free in time; the server is well.
+ * - `statement`: everything else; the error belongs to the caller.
+ */
+export type FailureKind = 'connection' | 'conflict' | 'busy' | 'statement';
+
+export interface Failure {
+  readonly kind: FailureKind;
+  readonly phase: FailurePhase;
+  /** Whether the connection may serve another statement. */
+  readonly isConnectionUsable: boolean;
+  readonly error: unknown;
+}
+
+export function judgeFailure(error: unknown, phase: FailurePhase): Failure {
+  const kind = phase === 'connecting' ? connectingKind(error) : queryingKind(error);
+  return { kind, phase, error, isConnectionUsable: kind !== 'connection' && isSettledStatement(error) };
+}
+
+// The pool says this, without a code, when all its connections stayed in use.
+const poolBusyMessage = 'timeout exceeded when trying to connect';
+
+function connectingKind(error: unknown): FailureKind {
+  return messageOf(error) === poolBusyMessage ? 'busy' : 'connection';
+}
+
+// https://www.postgresql.org/docs/current/errcodes-appendix.html: class 08, and the server going down,
+// having crashed, or not accepting statements yet.
+const hangUpStates = /^(08...|57P0[1-5])$/;
+
+// What pg says when the socket closed under it. None of these has a code.
+const hangUpMessages = [
+  'Connection terminated',
+  'Client has encountered a connection error and is not queryable',
+  'Client was closed and is not queryable',
+  'Query read timeout',
+];
+
+function queryingKind(error: unknown): FailureKind {
+  const code = codeOf(error);
+  const message = messageOf(error);
+  if (isSqlState(code)) {
+    if (hangUpStates.test(code)) return 'connection';
+    return code === '40001' && message.includes('conflict with recovery') ? 'conflict' : 'statement';
+  }
+  const isSocketError = code !== undefined && /^E[A-Z_]+$/.test(code) && hasSystemCall(error);
+  return isSocketError || hangUpMessages.some((it) => message.startsWith(it)) ? 'connection' : 'statement';
+}
+
+// 25006 (read-only transaction) from a server believed to be the primary: it has been demoted, and the
+// next statement must find out where the primary is instead of asking the same connection again.
+function isSettledStatement(error: unknown): boolean {
+  const code = codeOf(error);
+  return isSqlState(code) && code !== '25006';
+}
+
+function isSqlState(code: string | undefined): code is string {
+  return code !== undefined && /^[0-9A-Z]{5}$/.test(code) && /[0-9]/.test(code);
+}
+
+function codeOf(error: unknown): string | undefined {
+  const code = typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined;
+  return typeof code === 'string' ? code : undefined;
+}
+
+function hasSystemCall(error: unknown): boolean {
+  return typeof error === 'object' && error !== null && 'syscall' in error;
+}
+
+/** Never empty, also for the errors that Node raises when several addresses of a host fail. */
+export function messageOf(error: unknown): string {
+  if (error instanceof AggregateError && error.message === '') {
+    return error.errors.map(messageOf).join(', ');
+  }
+  return error instanceof Error ? error.message : String(error);
+}

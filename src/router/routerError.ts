@@ -1,0 +1,40 @@
+// Every error that the router itself raises. Errors of PostgreSQL pass through it unchanged, with the
+// SQLSTATE in `code`, so that applications go on switching on what they know.
+
+/** Codes are API: never renamed, safe to switch on. `isRetryable` means that nothing of the statement ran. */
+const codes = {
+  RPG_NO_ENDPOINTS: { isRetryable: true },
+  RPG_ENDPOINTS_INVALID: { isRetryable: true },
+  RPG_NO_CREDENTIALS: { isRetryable: true },
+  RPG_NO_PRIMARY: { isRetryable: true },
+  RPG_NO_REPLICA: { isRetryable: true },
+  RPG_PRIMARY_UNREACHABLE: { isRetryable: true },
+  RPG_POOL_BUSY: { isRetryable: true },
+  RPG_OUTCOME_UNKNOWN: { isRetryable: false },
+  RPG_CONFIG_INVALID: { isRetryable: false },
+  RPG_CLOSED: { isRetryable: false },
+} as const satisfies Record<string, { isRetryable: boolean }>;
+
+export type RouterErrorCode = keyof typeof codes;
+
+// A registered symbol, so that `instanceof` holds when an application has loaded the package twice.
+const brand = Symbol.for('replica-manager.RouterError');
+
+/** A failure of routing. `cause` is the driver's error where there is one. */
+export class RouterError extends Error {
+  override readonly name = 'RouterError';
+  readonly code: RouterErrorCode;
+  /** Whether the same statement may be sent again without risk of running twice. */
+  readonly isRetryable: boolean;
+
+  constructor(code: RouterErrorCode, message: string, options?: { readonly cause?: unknown }) {
+    super(message, options);
+    this.code = code;
+    this.isRetryable = codes[code].isRetryable;
+    Object.defineProperty(this, brand, { value: true });
+  }
+
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    return typeof value === 'object' && value !== null && brand in value;
+  }
+}

@@ -1,0 +1,94 @@
+import { type Log, silentLog } from '../lib/log.ts';
+import type { Credentials } from './credentialsDirectory.ts';
+import { RouterError } from './routerError.ts';
+
+/** How a replica manager finds and treats its topology. Everything has a default for a pod with the usual mounts. */
+export interface ReplicaManagerOptions {
+  /** The mounted ConfigMap `<name>-endpoints`. Default: /etc/replica-manager/endpoints/endpoints.json */
+  readonly endpointsFile?: string | undefined;
+  /** The mounted Secret `<name>-app`. Default: /etc/replica-manager/credentials */
+  readonly credentialsDir?: string | undefined;
+  /** Fixed credentials, instead of a folder of them. */
+  readonly credentials?: Credentials | undefined;
+  /** `verify-full` (default) checks chain and host name; `off` is for servers on the same machine. */
+  readonly tls?: 'verify-full' | 'off' | undefined;
+  /** As the server's statistics call this application. Default: replica-manager */
+  readonly applicationName?: string | undefined;
+  /** Most connections to each instance. Default: 10 */
+  readonly poolSize?: number | undefined;
+  /** Longest wait for a connection, new or from the pool. Default: 5 s */
+  readonly connectTimeoutMs?: number | undefined;
+  /** Longest run of one statement. Default: 60 s */
+  readonly statementTimeoutMs?: number | undefined;
+  /** An unused connection is closed after this. Default: 30 s */
+  readonly idleTimeoutMs?: number | undefined;
+  /** A connection is replaced after this. Default: 1 h */
+  readonly maxLifetimeMs?: number | undefined;
+  /** Longest wait of a statement for the first document and credentials. Default: 10 s */
+  readonly firstDocumentTimeoutMs?: number | undefined;
+  /** Where changes and refusals are told. Default: nowhere */
+  readonly log?: Log | undefined;
+}
+
+export type RouterSettings = Omit<
+  { readonly [K in keyof ReplicaManagerOptions]-?: Exclude<ReplicaManagerOptions[K], undefined> },
+  'credentials'
+> & { readonly credentials: Credentials | undefined };
+
+const defaults = {
+  endpointsFile: '/etc/replica-manager/endpoints/endpoints.json',
+  credentialsDir: '/etc/replica-manager/credentials',
+  tls: 'verify-full',
+  applicationName: 'replica-manager',
+  // Ten connections keep a server with the default max_connections (100) open for nine such processes.
+  poolSize: 10,
+  // A dead node answers nothing: this is what the first statement after its death waits before it moves on.
+  connectTimeoutMs: 5_000,
+  statementTimeoutMs: 60_000,
+  idleTimeoutMs: 30_000,
+  maxLifetimeMs: 3_600_000,
+  // Longer than the mounts of a starting pod take, shorter than most callers' patience.
+  firstDocumentTimeoutMs: 10_000,
+} as const;
+
+/** Longest delay that a timer of Node can hold; a longer one would fire at once. */
+const maxDelayMs = 2 ** 31 - 1;
+
+/** Fills in the defaults. Throws `RPG_CONFIG_INVALID` with everything that is wrong. */
+export function readRouterOptions(options: ReplicaManagerOptions): RouterSettings {
+  const settings: RouterSettings = {
+    endpointsFile: options.endpointsFile ?? defaults.endpointsFile,
+    credentialsDir: options.credentialsDir ?? defaults.credentialsDir,
+    credentials: options.credentials,
+    tls: options.tls ?? defaults.tls,
+    applicationName: options.applicationName ?? defaults.applicationName,
+    poolSize: options.poolSize ?? defaults.poolSize,
+    connectTimeoutMs: options.connectTimeoutMs ?? defaults.connectTimeoutMs,
+    statementTimeoutMs: options.statementTimeoutMs ?? defaults.statementTimeoutMs,
+    idleTimeoutMs: options.idleTimeoutMs ?? defaults.idleTimeoutMs,
+    maxLifetimeMs: options.maxLifetimeMs ?? defaults.maxLifetimeMs,
+    firstDocumentTimeoutMs: options.firstDocumentTimeoutMs ?? defaults.firstDocumentTimeoutMs,
+    log: options.log ?? silentLog,
+  };
+  const problems = findProblems(settings);
+  if (problems.length > 0) throw new RouterError('RPG_CONFIG_INVALID', problems.join('; '));
+  return settings;
+}
+
+function findProblems(settings: RouterSettings): string[] {
+  const problems: string[] = [];
+  const counts = ['poolSize', 'connectTimeoutMs', 'statementTimeoutMs', 'idleTimeoutMs'] as const;
+  for (const name of [...counts, 'maxLifetimeMs', 'firstDocumentTimeoutMs'] as const) {
+    const value = settings[name];
+    if (!Number.isInteger(value) || value < 1 || value > maxDelayMs - 60_000) {
+      problems.push(`${name} must be a whole number from 1 on, not ${value}`);
+    }
+  }
+  if (settings.tls !== 'verify-full' && settings.tls !== 'off') {
+    problems.push(`tls must be verify-full or off, not ${String(settings.tls)}`);
+  }
+  if (settings.tls === 'verify-full' && settings.credentials !== undefined && !settings.credentials.ca) {
+    problems.push('credentials.ca must hold the certificate authority (PEM) when tls is verify-full');
+  }
+  return problems;
+}
