@@ -39,7 +39,7 @@ const enough = (name: string): Rule<Parameters> => ({
 
 export const postgres = z.strictObject({
   version: withRules(
-    z.int32().min(15).max(18).meta({ description: 'Major version of PostgreSQL, 15 to 18.' }),
+    z.int32().min(15).max(18).meta({ description: 'Major version of PostgreSQL.' }),
     immutable(
       'postgres.version',
       'create a new ReplicatedPostgres and move the data with pg_dump or logical replication',

@@ -22,13 +22,13 @@ const replication = z.strictObject({
 
 const failover = z.strictObject({
   leaseSeconds: wholeNumber(
-    'How long a primary may be silent before a replica takes over. Seconds,',
+    'How long a primary may be silent before a replica takes over. Seconds.',
     5,
     300,
   ).default(10),
   maxLagBytes: byteSize('A replica further behind than this is not promoted automatically.').default('16Mi'),
   delaySeconds: wholeNumber(
-    'Additional wait before a failover, to give the primary time to come back. Seconds,',
+    'Additional wait before a failover, to give the primary time to come back. Seconds.',
     0,
     3600,
   ).default(0),
@@ -43,8 +43,7 @@ const routing = withRules(
       .default(10)
       .meta({ description: 'A replica further behind leaves the reads. Seconds.' }),
     resumeLagSeconds: z.number().nonnegative().max(86_400).default(5).meta({
-      description:
-        'A replica comes back to the reads below this lag. Seconds, less than or equal to maxLagSeconds.',
+      description: 'A replica comes back to the reads below this lag. Seconds.',
     }),
     maxLagBytes: byteSize('A replica further behind than this leaves the reads as well.').optional(),
     fallbackToPrimary: z
@@ -84,12 +83,12 @@ const pooler = z.strictObject({
 
 const probes = z.strictObject({
   intervalMilliseconds: wholeNumber(
-    'Time between two probes of an instance. Milliseconds,',
+    'Time between two probes of an instance. Milliseconds.',
     200,
     60_000,
   ).default(1000),
   timeoutMilliseconds: wholeNumber(
-    'Time after which a probe counts as failed. Milliseconds,',
+    'Time after which a probe counts as failed. Milliseconds.',
     100,
     60_000,
   ).default(1000),

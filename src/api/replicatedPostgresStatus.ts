@@ -1,16 +1,19 @@
 // The status of a ReplicatedPostgres. What is not known is left out or null, never 0.
 import { z } from 'zod';
 
-export const phases = [
-  'Provisioning',
-  'Ready',
-  'Degraded',
-  'FailingOver',
-  'SwitchingOver',
-  'Hibernated',
-  'Invalid',
-] as const;
-export type Phase = (typeof phases)[number];
+/** The word for the whole, and what it means. */
+export const phaseMeanings = {
+  Provisioning: 'The topology is being made; it has not had a primary yet.',
+  Ready: 'Every instance answers, the primary accepts writes and every replica streams.',
+  Degraded: 'Writes work, but something that was asked for is missing; the conditions say what.',
+  FailingOver: 'The primary is lost and a replica is taking over.',
+  SwitchingOver: 'The primary role moves to another instance because somebody asked for it.',
+  Hibernated: 'All instances are stopped because somebody asked for it; the volumes stay.',
+  Invalid: 'The spec cannot be run; the condition SpecValid says why. Nothing is changed until it can.',
+} as const;
+export type Phase = keyof typeof phaseMeanings;
+
+const phases = Object.keys(phaseMeanings) as [Phase, ...Phase[]];
 
 const time = (description: string) => z.iso.datetime().meta({ description });
 
@@ -145,15 +148,15 @@ export type PrimaryStatus = z.output<typeof primaryStatus>;
 export type FailoverRecord = z.output<typeof failoverRecord>;
 export type Condition = z.output<typeof condition>;
 
-/** The conditions that a ReplicatedPostgres may carry. */
-export const conditionTypes = [
-  'Ready',
-  'SpecValid',
-  'PrimaryAvailable',
-  'ReplicationHealthy',
-  'RoutingPublished',
-  'PoolersAvailable',
-  'PendingRestart',
-  'Progressing',
-] as const;
-export type ConditionType = (typeof conditionTypes)[number];
+/** The conditions that a ReplicatedPostgres may carry, and what `True` means. */
+export const conditionMeanings = {
+  Ready: 'All of the following that are about health hold.',
+  SpecValid: 'The resource can be run as it is written.',
+  PrimaryAvailable: 'An instance holds the Lease and accepts writes.',
+  ReplicationHealthy: 'Every replica streams from the primary.',
+  RoutingPublished: 'The endpoints document says what is true now.',
+  PoolersAvailable: 'The PgBouncer deployments that were asked for answer.',
+  PendingRestart: 'A parameter takes effect only when instances restart; the message names them.',
+  Progressing: 'Instances are being made, cloned or removed.',
+} as const;
+export type ConditionType = keyof typeof conditionMeanings;

@@ -17,11 +17,7 @@ export const byteSize = (description: string) =>
   );
 
 export const wholeNumber = (description: string, min: number, max: number) =>
-  z
-    .int32()
-    .min(min)
-    .max(max)
-    .meta({ description: `${description} ${min} to ${max}.` });
+  z.int32().min(min).max(max).meta({ description });
 
 export const image = (description: string) =>
   withRules(

@@ -1,14 +1,37 @@
 // Writes every file that is made from src/api; with --check it writes nothing and says which are out of date.
 import { readFile, writeFile } from 'node:fs/promises';
 import { stringify } from 'yaml';
+import { buildValuesSchema } from '../api/chartValues.ts';
 import { buildCrd } from '../api/crd.ts';
 import { apiGroup, plural } from '../api/names.ts';
+import { buildReference } from '../api/reference.ts';
+import { assert } from '../lib/assert.ts';
 
 const project = new URL('../../', import.meta.url);
+const madeBy = 'Made from src/api by `make crds docs`.';
 
 function generatedFiles(): ReadonlyMap<string, string> {
-  const crd = `# Made from src/api by \`make crds docs\`.\n${yaml(buildCrd())}`;
-  return new Map([[`crds/${apiGroup}_${plural}.yaml`, crd]]);
+  return new Map([
+    [`crds/${apiGroup}_${plural}.yaml`, `# ${madeBy}\n${yaml(buildCrd())}`],
+    ['charts/replica-manager/templates/crds.yaml', chartCrds()],
+    [
+      'charts/replica-manager/values.schema.json',
+      `${JSON.stringify({ $comment: madeBy, ...buildValuesSchema() }, null, 2)}\n`,
+    ],
+    ['docs/reference/api.md', buildReference()],
+  ]);
+}
+
+/** A template and not helm's own folder crds/, which helm installs once and never upgrades. */
+function chartCrds(): string {
+  const crd = buildCrd();
+  const kept = {
+    ...crd,
+    metadata: { ...crd.metadata, annotations: { 'helm.sh/resource-policy': 'keep' } },
+  };
+  const text = yaml(kept);
+  assert(!text.includes('{{'), 'the CRD holds {{, which helm would take for a template');
+  return `{{- /* ${madeBy} */ -}}\n{{- if .Values.crds.install }}\n${text}{{- end }}\n`;
 }
 
 /** Folds nothing and shares nothing, so that a changed word is a changed line. */
