@@ -1,25 +1,13 @@
-import { apiGroup } from '../api/names.ts';
-
 interface Metadata {
   readonly labels: Readonly<Record<string, string>>;
   readonly annotations: Readonly<Record<string, string>>;
 }
 
-/**
- * What the spec asks for on pods or Services, and under it our own labels.
- *
- * Keys of our own group are left out of what the spec asks for. A role or routability that came with the template
- * would send clients to a server before anybody has looked at it.
- */
+/** What the spec asks for on pods or Services, and over it our own labels. The schema keeps our keys out of the spec. */
 export function askedMetadata(asked: Metadata, ownLabels: Readonly<Record<string, string>>) {
-  const annotations = withoutOurs(asked.annotations);
   return {
-    labels: { ...withoutOurs(asked.labels), ...ownLabels },
+    labels: { ...asked.labels, ...ownLabels },
     // An empty map would be a difference for ever: the API server does not keep it.
-    ...(Object.keys(annotations).length === 0 ? {} : { annotations }),
+    ...(Object.keys(asked.annotations).length === 0 ? {} : { annotations: asked.annotations }),
   };
-}
-
-function withoutOurs(map: Readonly<Record<string, string>>): Record<string, string> {
-  return Object.fromEntries(Object.entries(map).filter(([key]) => !key.startsWith(`${apiGroup}/`)));
 }
