@@ -42,7 +42,10 @@ export function parseReplicatedPostgres(
 }
 
 const problemsOf = (root: string, { error }: z.ZodSafeParseResult<unknown>): readonly string[] =>
-  error?.issues.map(({ path, message }) => `${[root, ...path].join('.')}: ${message}`) ?? [];
+  error?.issues.map(({ path, message }) => `${root}${path.map(pathStep).join('')}: ${message}`) ?? [];
+
+/** As the API server writes paths: `spec.postgres.hba[0]`. */
+const pathStep = (step: PropertyKey): string => (typeof step === 'number' ? `[${step}]` : `.${String(step)}`);
 
 /** quorum from three instances on, unless the spec says otherwise: with two, one lost replica would stop all writes. */
 export function effectiveDurability(spec: ReplicatedPostgresSpec): 'quorum' | 'async' {
