@@ -50,7 +50,7 @@ export function pgbouncerIni(
 type Options = Readonly<Record<string, string | number>>;
 
 const lines = (options: Options): string[] =>
-  Object.entries(options).map(([key, value]) => `${key} = ${value}`);
+  Object.entries(options).map(([key, value]) => `${key} = ${value}`.trimEnd());
 
 const listening = ({ listenAddress, listenPort, runDir }: PgbouncerSettings): Options => ({
   listen_addr: listenAddress,

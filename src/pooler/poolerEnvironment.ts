@@ -5,6 +5,9 @@ import type { PoolerSettings } from './runPooler.ts';
 
 const metricsPort = 9127;
 
+/** The kubelet brings a changed Secret within a minute or two; ten seconds more do not matter. */
+const secretsPeriodMs = 10_000;
+
 /** @throws Error that names a variable which is missing */
 export function readPoolerEnvironment(
   kind: PoolerKind,
@@ -27,6 +30,7 @@ export function readPoolerEnvironment(
     runDir: '/run/pgbouncer',
     tlsDir: '/etc/replica-manager/tls',
     passwordFile: '/etc/replica-manager/secrets/pooler/password',
+    secretsPeriodMs,
     drain: drainBounds,
   };
 }

@@ -30,6 +30,8 @@ export interface PoolerSettings extends PgbouncerSettings, PoolerSecretFiles {
   readonly program: string;
   readonly probesPort: number;
   readonly metricsPort: number;
+  /** How often mounted certificates and passwords are looked at. */
+  readonly secretsPeriodMs: number;
   readonly drain: DrainBounds;
 }
 
@@ -41,9 +43,6 @@ export interface PoolerDeps {
   readonly random: () => number;
   readonly log: Log;
 }
-
-/** The kubelet brings a changed Secret within a minute or two; ten seconds more do not matter. */
-const secretsPeriodMs = 10_000;
 
 const retryBounds: BackoffBounds = { firstMs: 200, maxMs: 5_000, jitter: 0.2 };
 
@@ -60,7 +59,7 @@ export async function runPooler(kind: PoolerKind, deps: PoolerDeps, signal: Abor
     { ...deps, client: deps.kube },
     signal,
   );
-  const ticking = notifyEvery(secretsPeriodMs, wakeUp, clock, signal);
+  const ticking = notifyEvery(settings.secretsPeriodMs, wakeUp, clock, signal);
   log.info({ kind, namespace, topology }, 'pooler started, waiting for its documents');
   for (let failures = 0; !signal.aborted; ) {
     try {
@@ -122,6 +121,7 @@ async function openServers(
 async function follow(
   kind: PoolerKind,
   pooler: Pooler,
+  servers: PoolerServers,
   deps: PoolerDeps,
   signal: AbortSignal,
 ): Promise<void> {
