@@ -1,0 +1,114 @@
+// The cycle of an agent: observe → plan → execute, every second or when something happens.
+
+import type { AgentStatus } from '../api/agentStatus.ts';
+import { planInstance } from '../plan/instance.ts';
+import type { InstanceFacts, InstancePlan } from '../plan/instanceFacts.ts';
+import { formatState } from '../postgres/instanceState.ts';
+import { type AgentDeps, type AgentParts, createAgentParts } from './agentParts.ts';
+import { type CertificateFiles, readCertificateFiles } from './certificateFiles.ts';
+import { execute } from './execute.ts';
+import { firstStatus, instanceStatus } from './instanceStatus.ts';
+import { observeInstance } from './observeInstance.ts';
+import type { StatusSource } from './statusServer.ts';
+
+const cycleEveryMs = 1_000;
+/** An observation takes at most a connect and a query timeout; after ten of these something is stuck. */
+const stuckAfterMs = 30_000;
+
+export class InstanceLoop implements StatusSource {
+  readonly #parts: AgentParts;
+  readonly #onCertificate: (certificate: CertificateFiles) => void;
+  #status: AgentStatus;
+  #cycledAtMs: number;
+  #ready = false;
+  #stopRequested = false;
+  #complaint = '';
+  #told = '';
+
+  constructor(deps: AgentDeps, onCertificate: (certificate: CertificateFiles) => void = () => {}) {
+    this.#parts = createAgentParts(deps);
+    this.#onCertificate = onCertificate;
+    this.#status = firstStatus(deps.settings);
+    this.#cycledAtMs = deps.clock.now();
+  }
+
+  status(): AgentStatus {
+    return this.#status;
+  }
+
+  isLive(): boolean {
+    return this.#parts.clock.now() - this.#cycledAtMs < stuckAfterMs;
+  }
+
+  isReady(): boolean {
+    return this.#ready && !this.#stopRequested;
+  }
+
+  /** Runs until `signal` is aborted and PostgreSQL has stopped in order. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { wake, clock, memory, lease, document, podLabel } = this.#parts;
+    const end = new AbortController();
+    const helpers = [lease.run(end.signal), document.run(end.signal), podLabel.run(end.signal)];
+    const onAbort = () => {
+      this.#stopRequested = true;
+      wake.now();
+    };
+    if (signal.aborted) onAbort();
+    signal.addEventListener('abort', onAbort, { once: true });
+    try {
+      while (!memory.isFinished) {
+        await this.#cycle(end.signal);
+        if (!memory.isFinished) await wake.pause(cycleEveryMs, clock);
+      }
+    } finally {
+      signal.removeEventListener('abort', onAbort);
+      end.abort(new Error('the agent has ended'));
+      this.#parts.connection.close();
+      await Promise.allSettled(helpers);
+    }
+  }
+
+  async #cycle(signal: AbortSignal): Promise<void> {
+    const { clock, log } = this.#parts;
+    try {
+      const facts = await observeInstance(this.#parts, this.#stopRequested, signal);
+      const plan = planInstance(facts);
+      this.#publish(facts, plan);
+      for (const action of plan.actions) await execute(action, this.#parts, signal);
+      this.#onCertificate(await readCertificateFiles(this.#parts.settings.places.tlsDir));
+      this.#complaint = '';
+    } catch (error) {
+      // The next cycle sees the facts as they are then; nothing is kept from this one.
+      const text = error instanceof Error ? error.message : String(error);
+      if (text !== this.#complaint) log.error({ err: error }, 'a cycle of the agent failed and is repeated');
+      this.#complaint = text;
+      if (this.#stopRequested && this.#parts.server.state.kind === 'stopped')
+        this.#parts.memory.isFinished = true;
+    }
+    this.#cycledAtMs = clock.now();
+  }
+
+  #publish(facts: InstanceFacts, plan: InstancePlan): void {
+    const { lease, settings, memory, log, document } = this.#parts;
+    this.#ready = facts.server.kind === 'answering';
+    this.#status = instanceStatus(settings, facts, plan, memory);
+    const leaseSeconds = document.config?.failover.leaseSeconds;
+    lease.renewWith(plan.renewLease ? positionOf(facts) : null, leaseSeconds);
+    const told = `${plan.phase} ${plan.reason?.replace(/[0-9]+ (%|s)/, '')}`;
+    if (told !== this.#told) log.info({ phase: plan.phase, reason: plan.reason }, 'the agent goes on');
+    this.#told = told;
+  }
+}
+
+/** The system identifier goes into the Lease when the database is complete, with roles: then it may be cloned. */
+function positionOf(facts: InstanceFacts) {
+  const { server, volume } = facts;
+  if (server.kind !== 'answering' || server.state.role !== 'primary' || volume.kind !== 'data') {
+    return { systemIdentifier: null, timeline: null, walPosition: null };
+  }
+  return {
+    systemIdentifier: facts.rolesCurrent ? volume.systemIdentifier : null,
+    timeline: server.state.timeline,
+    walPosition: formatState(server.state).lsn,
+  };
+}

@@ -1,0 +1,102 @@
+// Gathers every fact for one cycle. Decides nothing and changes nothing but what the cycle remembers.
+
+import { userInfo } from 'node:os';
+import type { InstanceFacts, ServerFact, VolumeFact } from '../plan/instanceFacts.ts';
+import { instanceStateSql, readInstanceState } from '../postgres/instanceState.ts';
+import type { AgentParts } from './agentParts.ts';
+import { readCertificateFiles } from './certificateFiles.ts';
+import { findPrograms } from './program.ts';
+import { readVolume } from './readVolume.ts';
+import { readPasswords, rolesDigest } from './roles.ts';
+import { readSettingsFiles } from './settingsFiles.ts';
+
+export async function observeInstance(
+  parts: AgentParts,
+  stopRequested: boolean,
+  signal: AbortSignal,
+): Promise<InstanceFacts> {
+  const { settings, clock, memory } = parts;
+  const { config } = parts.document;
+  const binaries = await observeBinaries(parts, signal);
+  const [volume, server, files, certificate, rolesCurrent] = await Promise.all([
+    observeVolume(parts, signal),
+    observeServer(parts),
+    readSettingsFiles(parts.paths.pgdata),
+    readCertificateFiles(settings.places.tlsDir),
+    config === null ? false : areRolesCurrent(parts, config.bootstrap),
+  ]);
+  return {
+    instance: settings.instance,
+    stopRequested,
+    config,
+    lease: parts.lease.fact,
+    binaries,
+    volume,
+    server,
+    work: parts.work.fact,
+    workFailure: parts.work.failure,
+    files,
+    certificateDigest: certificate.digest,
+    systemUser: userInfo().username,
+    places: {
+      tlsDir: settings.places.tlsDir,
+      socketDir: settings.places.socketDir,
+      listenAddresses: settings.listenAddresses,
+      port: settings.postgresPort,
+    },
+    rolesCurrent,
+    podRole: parts.podLabel.role,
+    missingWal: memory.missingWal,
+    sinceCloneAgainMs: memory.clonedAgainAtMs === null ? null : clock.now() - memory.clonedAgainAtMs,
+  };
+}
+
+async function observeBinaries(parts: AgentParts, signal: AbortSignal): Promise<InstanceFacts['binaries']> {
+  const { memory, settings } = parts;
+  try {
+    memory.programs ??= await findPrograms(settings, signal);
+    return { kind: 'found', majorVersion: memory.programs.majorVersion };
+  } catch (error) {
+    signal.throwIfAborted();
+    return { kind: 'missing', reason: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+async function observeVolume(parts: AgentParts, signal: AbortSignal): Promise<VolumeFact> {
+  const { programs } = parts.memory;
+  if (programs === null) return { kind: 'unreadable', reason: 'the server programs are missing' };
+  const running = parts.server.state.kind !== 'stopped';
+  return readVolume(parts.settings, programs, parts.control, running, signal);
+}
+
+async function observeServer(parts: AgentParts): Promise<ServerFact> {
+  const { server, clock, memory, connection } = parts;
+  const { state } = server;
+  const now = clock.now();
+  if (state.kind === 'stopped') {
+    connection.close();
+    return { kind: 'stopped', exits: state.exits, stoppedForMs: now - state.sinceMs };
+  }
+  if (state.kind === 'stopping') return { kind: 'stopping' };
+  try {
+    const { rows } = await connection.query(instanceStateSql);
+    const answer = readInstanceState(rows[0]);
+    memory.lastRole = answer.role;
+    memory.answeredAtMs = clock.now();
+    if (answer.streaming === true) memory.missingWal = null;
+    server.noteAnswer();
+    return { kind: 'answering', as: answer.role, state: answer };
+  } catch {
+    // Starting, recovering, hanging or just gone: the process itself, and its log, say which.
+    const since = Math.max(state.sinceMs, memory.answeredAtMs);
+    return { kind: 'silent', as: memory.lastRole ?? state.as, silentForMs: clock.now() - since };
+  }
+}
+
+async function areRolesCurrent(
+  parts: AgentParts,
+  bootstrap: Parameters<typeof rolesDigest>[1],
+): Promise<boolean> {
+  const passwords = await readPasswords(parts.settings);
+  return parts.memory.rolesDigest === rolesDigest(passwords, bootstrap);
+}

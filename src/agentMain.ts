@@ -1,0 +1,56 @@
+// Entry of agent.mjs, the bundle that instance and pooler pods run. It must stay small and start fast, so it
+// holds no generated Kubernetes client and no schema library.
+
+import { pino } from 'pino';
+import { installAgent } from './agent/installAgent.ts';
+import { runAgent } from './agent/runAgent.ts';
+import type { PoolerKind } from './api/names.ts';
+import { inClusterClient } from './kube/inClusterClient.ts';
+import { systemClock } from './lib/clock.ts';
+
+const version = process.env['REPLICA_MANAGER_VERSION'] ?? '0.0.0';
+
+const usage = 'usage: agent.mjs agent | pooler rw|ro | install DIRECTORY | version';
+
+async function main(args: readonly string[]): Promise<void> {
+  const stop = new AbortController();
+  for (const name of ['SIGTERM', 'SIGINT'] as const) {
+    process.on(name, () => stop.abort(new Error(`the process was told to end by ${name}`)));
+  }
+  const [part, argument] = args;
+  if (part === 'agent') return runAgent(process.env, version, stop.signal);
+  if (part === 'pooler' && (argument === 'rw' || argument === 'ro')) return pooler(argument, stop.signal);
+  if (part === 'install' && argument !== undefined) return installAgent(process.argv[1] ?? '', argument);
+  if (part === 'version') {
+    process.stdout.write(`${version}\n`);
+    return;
+  }
+  throw new Error(usage);
+}
+
+async function pooler(kind: PoolerKind, signal: AbortSignal): Promise<void> {
+  const { readPoolerEnvironment } = await import('./pooler/poolerEnvironment.ts');
+  const { runPooler } = await import('./pooler/runPooler.ts');
+  const settings = readPoolerEnvironment(kind, process.env);
+  const host = process.env['KUBERNETES_SERVICE_HOST'];
+  if (host === undefined) throw new Error('KUBERNETES_SERVICE_HOST is missing, the pooler runs in a pod');
+  const port = process.env['KUBERNETES_SERVICE_PORT'] ?? '443';
+  const clock = systemClock;
+  const kube = inClusterClient({ host, port, clock, version, component: 'pooler' });
+  const log = pino({
+    base: { pooler: kind, component: 'pooler' },
+    timestamp: pino.stdTimeFunctions.isoTime,
+    formatters: { level: (level) => ({ level }) },
+  });
+  await runPooler(kind, { settings, kube, clock, random: Math.random, log }, signal);
+  kube.close();
+}
+
+main(process.argv.slice(2)).then(
+  () => process.exit(0),
+  (error: unknown) => {
+    const message = error instanceof Error ? error.message : String(error);
+    process.stderr.write(`${JSON.stringify({ level: 'fatal', msg: message })}\n`);
+    process.exit(1);
+  },
+);
