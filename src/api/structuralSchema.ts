@@ -50,6 +50,8 @@ const kept = new Set([
 const handled = new Set([
   ...['properties', 'additionalProperties', 'items', 'format', 'pattern', 'propertyNames'],
 ]);
+/** Kinds of zod schemas that JSON Schema states loosely or not at all. */
+const invisible: ReadonlySet<string> = new Set(['pipe', 'transform', 'tuple', 'catch', 'lazy']);
 const formats = new Set(['date-time', 'int32', 'int64', 'double']);
 
 /**
@@ -66,6 +68,13 @@ export function structuralSchema(schema: z.ZodType, path: string): StructuralSch
     reused: 'inline',
     cycles: 'throw',
     unrepresentable: 'throw',
+    override: ({ zodSchema, path: steps }) => {
+      const { type } = zodSchema._zod.def;
+      if (invisible.has(type)) {
+        const place = [path, ...steps].filter((step) => step !== 'properties').join('.');
+        throw new Error(`${place}: "${type}" is not structural, the API server could not check it`);
+      }
+    },
   });
   return structuralNode(json as Node, path);
 }

@@ -1,6 +1,11 @@
 // The API server refuses what the operator could not run, and says what to do. Nothing is stored but what changes need.
+import { KubeConfig } from '@kubernetes/client-node';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { apiVersion, kind } from '../../src/api/names.ts';
+import { ApiError } from '../../src/kube/apiError.ts';
+import { clientFromKubeConfig } from '../../src/kube/clientFromKubeConfig.ts';
+import { pathOf, resources } from '../../src/kube/resources.ts';
+import { systemClock } from '../../src/lib/clock.ts';
 import { badChanges, badNames, badSpecs, smallestSpec } from '../fixtures/badInputs.ts';
 import { kubectl } from '../fixtures/kubectl.ts';
 
@@ -9,23 +14,43 @@ const namespace = 'api-rejects';
 /** Changes need a stored object, which the operator begins to run: let it have little to do until it is deleted. */
 const quiet = { instances: 1, pooler: { readWrite: { instances: 0 }, readOnly: { instances: 0 } } };
 
-const topology = (name: string, spec: object) =>
-  JSON.stringify({ apiVersion, kind, metadata: { name, namespace }, spec: { ...smallestSpec, ...spec } });
+const kubeConfig = new KubeConfig();
+kubeConfig.loadFromDefault();
+const client = clientFromKubeConfig(kubeConfig, { clock: systemClock, version: 'test', component: 'test' });
+const collection = pathOf(resources.ReplicatedPostgres, { namespace });
 
-/** What kubectl said, or undefined when the object was taken. `validate=false`: the server must refuse by itself. */
-async function refusal(command: readonly string[], input: string): Promise<string | undefined> {
+const topology = (name: string, spec: object) => ({
+  apiVersion,
+  kind,
+  metadata: { name, namespace },
+  spec: { ...smallestSpec, ...spec },
+});
+
+/** What the API server said, or undefined when it took the object. */
+async function refusal(request: Promise<unknown>): Promise<string | undefined> {
   try {
-    await kubectl([...command, '-f', '-'], { input });
+    await request;
     return undefined;
   } catch (error) {
-    return (error as { stderr?: string }).stderr ?? String(error);
+    if (error instanceof ApiError && error.status === 422) return error.message;
+    throw error;
   }
 }
 
-const tryCreate = (name: string, spec: object, validate = 'false') =>
-  refusal(['create', '--dry-run=server', `--validate=${validate}`], topology(name, spec));
-const tryReplace = (name: string, spec: object) =>
-  refusal(['replace', '--dry-run=server', '--validate=false'], topology(name, spec));
+const create = (name: string, spec: object, query = {}) =>
+  client.request({ method: 'POST', path: collection, query, body: topology(name, spec) });
+const tryCreate = (name: string, spec: object) => refusal(create(name, spec, { dryRun: 'All' }));
+/** Exchanges the whole spec, whatever the operator has written beside it. */
+const tryChange = (name: string, spec: object) =>
+  refusal(
+    client.request({
+      method: 'PATCH',
+      path: `${collection}/${name}`,
+      query: { dryRun: 'All' },
+      contentType: 'application/json-patch+json',
+      body: [{ op: 'replace', path: '/spec', value: { ...smallestSpec, ...spec } }],
+    }),
+  );
 
 beforeAll(async () => {
   await kubectl(['delete', 'namespace', namespace, '--ignore-not-found', '--wait']);
@@ -33,6 +58,7 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
+  client.close();
   await kubectl(['delete', 'namespace', namespace, '--wait=false']);
 });
 
@@ -52,13 +78,13 @@ test.each(badNames)('a topology called $bad is refused with what to do', async (
 test.each(badChanges.map((row, index) => ({ ...row, name: `change-${index}` })))(
   '$mistake is refused with what to do',
   async ({ name, before, bad, good, field, says }) => {
-    await kubectl(['create', '-f', '-'], { input: topology(name, { ...quiet, ...before }) });
+    await create(name, { ...quiet, ...before });
     try {
-      const message = await tryReplace(name, { ...quiet, ...bad });
+      const message = await tryChange(name, { ...quiet, ...bad });
 
       expect(message).toContain(field);
       expect(message).toMatch(says);
-      if (good !== undefined) expect(await tryReplace(name, { ...quiet, ...good })).toBeUndefined();
+      if (good !== undefined) expect(await tryChange(name, { ...quiet, ...good })).toBeUndefined();
     } finally {
       await kubectl(['-n', namespace, 'delete', 'rpg', name, '--wait=false']);
     }
@@ -66,25 +92,21 @@ test.each(badChanges.map((row, index) => ({ ...row, name: `change-${index}` })))
 );
 
 test('a field that does not exist is refused when the client validates, as kubectl does', async () => {
-  expect(await tryCreate('orders', { replicas: 3 }, 'strict')).toMatch(/unknown field "spec\.replicas"/);
-  expect(await tryCreate('orders', { instances: 3 }, 'strict')).toBeUndefined();
+  const apply = (spec: object) =>
+    kubectl(['create', '--dry-run=server', '--validate=strict', '-f', '-'], {
+      input: JSON.stringify(topology('orders', spec)),
+    });
+
+  await expect(apply({ replicas: 3 })).rejects.toThrow(/unknown field "spec\.replicas"/);
+  expect(await apply({ instances: 3 })).toContain('created');
 });
 
-test('kubectl scale cannot ask for more instances than the spec may', async () => {
-  await kubectl(['create', '-f', '-'], { input: topology('scaled', quiet) });
+test('kubectl scale cannot ask for more instances than there may be', async () => {
+  await create('scaled', quiet);
   const scale = (replicas: number) =>
-    kubectl(['-n', namespace, 'scale', 'rpg', 'scaled', `--replicas=${replicas}`]).then(
-      () => undefined,
-      (error: { stderr?: string }) => error.stderr,
-    );
+    kubectl(['-n', namespace, 'scale', 'rpg', 'scaled', `--replicas=${replicas}`]);
 
-  expect(await scale(16)).toMatch(/spec\.instances.* less than or equal to 15/);
-  expect(await scale(0)).toMatch(/spec\.instances.* greater than or equal to 1/);
+  await expect(scale(16)).rejects.toThrow(/spec\.instances.* less than or equal to 15/);
+  await expect(scale(0)).rejects.toThrow(/spec\.instances.* greater than or equal to 1/);
   await kubectl(['-n', namespace, 'delete', 'rpg', 'scaled', '--wait=false']);
-});
-
-test('kubectl explain describes every field', async () => {
-  const text = await kubectl(['explain', 'replicatedpostgreses', '--recursive=false']);
-  expect(text).toContain('What the topology should be');
-  expect(await kubectl(['explain', 'rpg.spec.routing.maxLagSeconds'])).toContain('leaves the reads');
 });
