@@ -3,7 +3,7 @@ interface Metadata {
   readonly annotations: Readonly<Record<string, string>>;
 }
 
-/** What the spec asks for on pods or Services, and over it our own labels. The schema keeps our keys out of the spec. */
+/** What the spec asks for on pods or Services, and over it our own labels; the schema keeps our keys out of it. */
 export function askedMetadata(asked: Metadata, ownLabels: Readonly<Record<string, string>>) {
   return {
     labels: { ...asked.labels, ...ownLabels },

@@ -1,6 +1,6 @@
 // What every pod and container of a topology gives up. It satisfies the Pod Security Standard `restricted`.
 
-/** The user `postgres` of the official Debian images; the poolers run as it too, so that one group reads the Secrets. */
+/** The user `postgres` of the official Debian images; poolers run as it too, so that one group reads the Secrets. */
 const runAs = 999;
 
 export const podSecurityContext = {

@@ -3,7 +3,7 @@ import type { ReplicatedPostgres } from '../api/replicatedPostgres.ts';
 import { selectInstances } from './instanceSet.ts';
 import { ownedBy } from './ownedBy.ts';
 
-/** One instance at a time may be evicted. For a single instance it would block the drain of its node, so it has none. */
+/** One instance at a time may be evicted. A single one has no budget: it would block the drain of its node. */
 export function instancesDisruptionBudget(topology: ReplicatedPostgres) {
   return {
     apiVersion: 'policy/v1',

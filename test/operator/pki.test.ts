@@ -67,7 +67,7 @@ test('openssl accepts the leaf of an authority for what it may be used, and stri
   expect(verify(authority, authority)).toMatch(/: OK\n$/);
 });
 
-test('openssl refuses a client certificate as a server, a wrong host and the leaf of another authority of the same name', () => {
+test('openssl refuses a client as a server, a wrong host and the leaf of another authority', () => {
   expect(verify(authority, client, '-purpose', 'sslserver')).toMatch(/unsuitable certificate purpose/);
   expect(verify(authority, server, '-verify_hostname', 'evil.example')).toMatch(/hostname mismatch/i);
   expect(verify(authority, server, '-verify_hostname', 'orders-1-0.orders-instances.shop.svc')).toMatch(
