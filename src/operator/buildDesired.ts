@@ -1,0 +1,44 @@
+import { instanceOrdinal } from '../api/names.ts';
+import type { ReplicatedPostgres } from '../api/replicatedPostgres.ts';
+import type { StatefulSet } from '../kube/resources.ts';
+import { assert } from '../lib/assert.ts';
+import { desiredObjects } from '../objects/desiredObjects.ts';
+import type { TopologyCredentials } from '../objects/topologyCredentials.ts';
+import type { Manifest } from '../plan/observed.ts';
+import type { DesiredChoice } from '../plan/topology.ts';
+import type { Images } from './deps.ts';
+
+export interface BuildContext {
+  readonly images: Images;
+  readonly credentials: TopologyCredentials | undefined;
+  readonly sets: readonly StatefulSet[];
+}
+
+/** Every object that should exist, by what the plan has chosen. */
+export function buildDesired(
+  topology: ReplicatedPostgres,
+  choice: DesiredChoice,
+  { images, credentials, sets }: BuildContext,
+): readonly Manifest[] {
+  assert(credentials !== undefined, 'objects are built when the credentials are there');
+  return desiredObjects(topology, {
+    operatorImage: images.operator,
+    poolerImage: images.pooler,
+    credentials,
+    systemIdentifier: choice.systemIdentifier,
+    ordinals: choice.ordinals,
+    claimSizes: claimSizes(topology.metadata.name, sets),
+    endpoints: choice.endpoints,
+  });
+}
+
+/** The size in each StatefulSet's template of its claim, which cannot change any more. */
+function claimSizes(topology: string, sets: readonly StatefulSet[]): ReadonlyMap<number, string> {
+  return new Map(
+    sets.flatMap((set) => {
+      const ordinal = instanceOrdinal(topology, set.metadata.name);
+      const size = set.spec?.volumeClaimTemplates?.[0]?.spec?.resources?.requests?.['storage'];
+      return ordinal === undefined || size === undefined ? [] : [[ordinal, size] as const];
+    }),
+  );
+}

@@ -1,0 +1,168 @@
+// The effects, one case for each. No other file of this folder writes to the cluster.
+
+import { apiVersion, kind, labels } from '../api/names.ts';
+import type { ReplicatedPostgresStatus } from '../api/replicatedPostgresStatus.ts';
+import { ApiError } from '../kube/apiError.ts';
+import { applyStatus } from '../kube/apply.ts';
+import { ensureObject } from '../kube/ensure.ts';
+import type { KubeObject, LiveObject } from '../kube/kubeObject.ts';
+import { resourceOf, resources } from '../kube/resources.ts';
+import { deleteObject, mergePatch, refOf } from '../kube/verbs.ts';
+import type { Action, TopologyEvent } from '../plan/action.ts';
+import type { Manifest, Observed } from '../plan/observed.ts';
+import type { Deps } from './deps.ts';
+import { rememberCredentials } from './observeCredentials.ts';
+
+/** Does one thing. What the API server answers is taken into the stores at once, so that the next cycle sees it. */
+export async function execute(
+  action: Action,
+  observed: Observed,
+  deps: Deps,
+  signal: AbortSignal,
+): Promise<void> {
+  const key = `${observed.key.namespace}/${observed.key.name}`;
+  switch (action.kind) {
+    case 'renewCredentials':
+      if (observed.resource.kind === 'valid')
+        await rememberCredentials(key, observed.resource.topology, deps);
+      return;
+    case 'applyObject':
+      return applyDesired(action.object, observed, deps, signal);
+    case 'deleteObject':
+      return deleteManifest(action.object, deps, signal);
+    case 'deleteClaim': {
+      const { name, uid } = action;
+      const { namespace } = observed.key;
+      await deleteObject(deps.client, resources.PersistentVolumeClaim, { namespace, name, uid }, signal);
+      return;
+    }
+    case 'ownClaim':
+      return ownClaim(action, observed, deps, signal);
+    case 'labelRoutable':
+      return labelPod(action, observed, deps, signal);
+    case 'applyStatus':
+      return writeStatus(action.status, observed, deps, signal);
+    case 'recordEvent':
+      return recordEvent(action.event, observed, deps);
+    case 'rememberFarewell':
+      deps.memory.of(key).hasSaidFarewell = true;
+      return;
+    case 'forgetTopology':
+      deps.probes.forget(key);
+      // While something of it is left its end has been told, and is not told again.
+      if (observed.live.length + observed.claims.length === 0) deps.memory.forget(key);
+      else deps.memory.of(key).hasSaidFarewell = true;
+      return;
+  }
+}
+
+async function applyDesired(
+  desired: Manifest,
+  observed: Observed,
+  deps: Deps,
+  signal: AbortSignal,
+): Promise<void> {
+  const live = observed.live.find(
+    (it) => it.kind === desired.kind && it.metadata.name === desired.metadata.name,
+  );
+  const about = { topology: observed.key, object: `${desired.kind}/${desired.metadata.name}` };
+  try {
+    const ensured = await ensureObject(
+      deps.client,
+      desired as KubeObject,
+      live as KubeObject | undefined,
+      signal,
+    );
+    if (ensured.kind === 'unchanged') return;
+    deps.watches.note(ensured.object);
+    deps.log.info({ ...about, difference: ensured.difference }, 'object applied');
+    if (ensured.remaining !== undefined) {
+      deps.log.warn({ ...about, remaining: ensured.remaining }, 'something else changes what we write');
+    }
+  } catch (error) {
+    // What can never succeed must not keep the rest from being done: readers still need their endpoints.
+    if (!(error instanceof ApiError) || !error.isTerminal) throw error;
+    deps.log.error({ ...about, err: error }, 'the API server refuses an object for good');
+    const message = `${desired.kind} ${desired.metadata.name} was refused: ${error.message}`;
+    recordEvent({ type: 'Warning', reason: 'ApplyRefused', message }, observed, deps);
+  }
+}
+
+async function deleteManifest(object: Manifest, deps: Deps, signal: AbortSignal): Promise<void> {
+  const { uid } = object.metadata;
+  const resource = resourceOf(object as KubeObject);
+  await deleteObject(
+    deps.client,
+    resource,
+    { ...refOf(object), ...(uid === undefined ? {} : { uid }) },
+    signal,
+  );
+  deps.log.info({ object: `${object.kind}/${object.metadata.name}` }, 'object deleted');
+}
+
+async function ownClaim(
+  { name, uid, isOwned }: Extract<Action, { kind: 'ownClaim' }>,
+  { key, resource }: Observed,
+  deps: Deps,
+  signal: AbortSignal,
+): Promise<void> {
+  if (resource.kind !== 'valid') return;
+  const { metadata } = resource.topology;
+  const owner = { apiVersion, kind, name: metadata.name, uid: metadata.uid, blockOwnerDeletion: false };
+  const target = { namespace: key.namespace, name };
+  const patch = { metadata: { uid, ownerReferences: isOwned ? [owner] : null } };
+  await writeIfThere(mergePatch(deps.client, resources.PersistentVolumeClaim, target, patch, signal), deps);
+}
+
+async function labelPod(
+  { pod, uid, isRoutable }: Extract<Action, { kind: 'labelRoutable' }>,
+  { key }: Observed,
+  deps: Deps,
+  signal: AbortSignal,
+): Promise<void> {
+  const patch = { metadata: { uid, labels: { [labels.routable]: String(isRoutable) } } };
+  const target = { namespace: key.namespace, name: pod };
+  await writeIfThere(mergePatch(deps.client, resources.Pod, target, patch, signal), deps);
+}
+
+async function writeStatus(
+  status: ReplicatedPostgresStatus,
+  observed: Observed,
+  deps: Deps,
+  signal: AbortSignal,
+): Promise<void> {
+  const object = { apiVersion, kind, metadata: observed.key, status };
+  await writeIfThere(applyStatus(deps.client, object, signal), deps);
+  deps.memory.of(`${observed.key.namespace}/${observed.key.name}`).statusWrittenAt = deps.clock.now();
+}
+
+/** An object that has gone in the meantime, or is another one of the same name, is news that the next cycle will see. */
+async function writeIfThere(write: Promise<LiveObject>, deps: Deps): Promise<void> {
+  try {
+    deps.watches.note(await write);
+  } catch (error) {
+    if (error instanceof ApiError && (error.isNotFound || error.isConflict)) return;
+    throw error;
+  }
+}
+
+function recordEvent(
+  { type, reason, message }: TopologyEvent,
+  { key, resource }: Observed,
+  { events }: Deps,
+): void {
+  const uid =
+    resource.kind === 'valid'
+      ? resource.topology.metadata.uid
+      : resource.kind === 'invalid'
+        ? resource.uid
+        : undefined;
+  const metadata = { ...key, ...(uid === undefined ? {} : { uid }) };
+  events.record({
+    regarding: { apiVersion, kind, metadata },
+    type,
+    reason,
+    action: 'Reconcile',
+    note: message,
+  });
+}

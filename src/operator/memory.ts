@@ -1,0 +1,35 @@
+// The little that the operator remembers of a topology between cycles. Losing it costs a write or an event, never the truth.
+
+import type { TopologyCredentials } from '../objects/topologyCredentials.ts';
+
+export interface TopologyMemory {
+  /** Monotonic; -Infinity before the first write of this process. */
+  statusWrittenAt: number;
+  hasSaidFarewell: boolean;
+  /** Credentials as last read or made, with the versions of the Secrets that they go with. */
+  credentials: RememberedCredentials | undefined;
+}
+
+export interface RememberedCredentials {
+  readonly secretVersions: string;
+  readonly value: TopologyCredentials;
+  /** Milliseconds since 1970; something has to be renewed then. */
+  readonly renewAtMs: number;
+}
+
+export class Memory {
+  readonly #topologies = new Map<string, TopologyMemory>();
+
+  /** Of the topology with this key; empty when there was none. */
+  of(key: string): TopologyMemory {
+    const known = this.#topologies.get(key);
+    if (known !== undefined) return known;
+    const fresh = { statusWrittenAt: -Infinity, hasSaidFarewell: false, credentials: undefined };
+    this.#topologies.set(key, fresh);
+    return fresh;
+  }
+
+  forget(key: string): void {
+    this.#topologies.delete(key);
+  }
+}

@@ -1,0 +1,53 @@
+// Passwords and certificates as facts: read from the Secrets, or remembered while the Secrets have not changed.
+
+import type { ReplicatedPostgres } from '../api/replicatedPostgres.ts';
+import type { TopologyCredentials } from '../objects/topologyCredentials.ts';
+import type { Observed, ResourceFacts } from '../plan/observed.ts';
+import { makeCredentials, planCredentials } from './credentials.ts';
+import type { Deps } from './deps.ts';
+
+export interface ObservedCredentials {
+  readonly state: Observed['credentials'];
+  readonly value: TopologyCredentials | undefined;
+}
+
+export async function observeCredentials(
+  key: string,
+  resource: ResourceFacts,
+  deps: Deps,
+): Promise<ObservedCredentials> {
+  if (resource.kind !== 'valid' || resource.isDeleting) return { state: 'missing', value: undefined };
+  const remembered = deps.memory.of(key).credentials;
+  const nowMs = deps.clock.wallNow().getTime();
+  if (remembered?.secretVersions === secretVersions(key, deps)) {
+    return { state: nowMs < remembered.renewAtMs ? 'valid' : 'due', value: remembered.value };
+  }
+  const plan = planCredentials(deps.watches.of('Secret', key), resource.topology, nowMs);
+  if (plan.actions.length > 0) return { state: 'missing', value: undefined };
+  return { state: 'valid', value: await rememberCredentials(key, resource.topology, deps) };
+}
+
+/** Makes what is missing or due, and remembers all of it until the Secrets change. */
+export async function rememberCredentials(
+  key: string,
+  topology: ReplicatedPostgres,
+  deps: Deps,
+): Promise<TopologyCredentials> {
+  const nowMs = deps.clock.wallNow().getTime();
+  const plan = planCredentials(deps.watches.of('Secret', key), topology, nowMs);
+  for (const { kind, reason } of plan.actions)
+    deps.log.info({ topology: key, kind, reason }, 'making credentials');
+  const value = await makeCredentials(plan, topology, { nowMs, randomBytes: deps.randomBytes });
+  const renewAtMs = plan.renewAtMs ?? Infinity;
+  deps.memory.of(key).credentials = { secretVersions: secretVersions(key, deps), value, renewAtMs };
+  return value;
+}
+
+/** Which versions of which Secrets there are. */
+function secretVersions(key: string, { watches }: Deps): string {
+  return watches
+    .of('Secret', key)
+    .map(({ metadata }) => `${metadata.name}=${metadata.uid}/${metadata.resourceVersion}`)
+    .sort()
+    .join(' ');
+}

@@ -1,0 +1,114 @@
+// What the operator knows of the cluster: one store for each kind, kept equal to it by a reflector.
+//
+// Invariant: every object of a topology carries the topology's label, so any change of any of them leads to its key.
+
+import { labels } from '../api/names.ts';
+import type { LiveObject } from '../kube/kubeObject.ts';
+import { Reflector, type ReflectorDeps } from '../kube/reflector.ts';
+import { type Resource, resources } from '../kube/resources.ts';
+import { byLabel, objectKey, Store } from '../kube/store.ts';
+
+const ownedKinds = [
+  'StatefulSet',
+  'Pod',
+  'Service',
+  'Deployment',
+  'Secret',
+  'ConfigMap',
+  'ServiceAccount',
+  'Role',
+  'RoleBinding',
+  'PodDisruptionBudget',
+  'Lease',
+  'PersistentVolumeClaim',
+] as const;
+
+export type OwnedKind = (typeof ownedKinds)[number];
+type ObjectOf<Kind extends keyof typeof resources> = NonNullable<(typeof resources)[Kind]['shape']>;
+
+/** Told for every change: the key of the topology and what has changed. */
+export type ChangeListener = (
+  key: string,
+  kind: OwnedKind | 'ReplicatedPostgres',
+  now: LiveObject | undefined,
+  before: LiveObject | undefined,
+) => void;
+
+export class Watches {
+  readonly topologies: Store<ObjectOf<'ReplicatedPostgres'>>;
+  readonly #owned: ReadonlyMap<OwnedKind, Store<LiveObject, 'topology'>>;
+  readonly #reflectors: readonly Reflector<LiveObject>[];
+
+  /** @param namespaces those to watch; all when undefined */
+  constructor(deps: ReflectorDeps, namespaces: readonly string[] | undefined) {
+    const where = namespaces === undefined ? {} : { namespaces };
+    const { log } = deps;
+    this.topologies = new Store({ log });
+    this.#owned = new Map(
+      ownedKinds.map((kind) => [kind, new Store({ log, indexers: { topology: byLabel(labels.topology) } })]),
+    );
+    const ownedReflectors = [...this.#owned].map(([kind, store]) => {
+      const resource: Resource = resources[kind];
+      return new Reflector(deps, { resource, ...where, labelSelector: labels.topology }, store);
+    });
+    const resource = resources.ReplicatedPostgres;
+    this.#reflectors = [new Reflector(deps, { resource, ...where }, this.topologies), ...ownedReflectors];
+  }
+
+  /** Resolves when every store holds all there is. */
+  async synced(): Promise<void> {
+    await Promise.all(this.#reflectors.map((it) => it.synced));
+  }
+
+  get health() {
+    return this.#reflectors.flatMap((it) => it.health);
+  }
+
+  /** Runs until the signal is aborted. */
+  async run(signal: AbortSignal): Promise<void> {
+    await Promise.all(this.#reflectors.map((it) => it.run(signal)));
+  }
+
+  /** All objects of one kind that belong to the topology with this key. */
+  of<Kind extends OwnedKind>(kind: Kind, key: string): readonly ObjectOf<Kind>[] {
+    // The map ties each kind to the store of its shape; the compiler cannot see that.
+    return (this.#owned.get(kind)?.byIndex('topology', key) ?? []) as readonly ObjectOf<Kind>[];
+  }
+
+  /** The object of a topology with this name. */
+  named<Kind extends OwnedKind>(kind: Kind, key: string, name: string): ObjectOf<Kind> | undefined {
+    return this.of(kind, key).find((it) => it.metadata.name === name);
+  }
+
+  /** Everything that belongs to the topology. */
+  allOf(key: string): readonly LiveObject[] {
+    return ownedKinds.flatMap((kind) => this.of(kind, key));
+  }
+
+  /** Takes in what a write has answered, so that the next cycle does not decide from before its own writes. */
+  note(object: LiveObject): void {
+    if (object.kind === 'ReplicatedPostgres') this.topologies.upsert(object);
+    else this.#owned.get(object.kind as OwnedKind)?.upsert(object);
+  }
+
+  onChange(listener: ChangeListener): void {
+    this.topologies.onChange((change) => {
+      const now = change.kind === 'deleted' ? undefined : change.object;
+      const before = change.kind === 'updated' ? change.previous : undefined;
+      listener(objectKey(change.object.metadata), 'ReplicatedPostgres', now, before);
+    });
+    for (const [kind, store] of this.#owned) {
+      store.onChange((change) => {
+        const { metadata } = change.object;
+        const name = metadata.labels?.[labels.topology];
+        if (name === undefined) return;
+        const key = objectKey({
+          name,
+          ...(metadata.namespace === undefined ? {} : { namespace: metadata.namespace }),
+        });
+        const now = change.kind === 'deleted' ? undefined : change.object;
+        listener(key, kind, now, change.kind === 'updated' ? change.previous : undefined);
+      });
+    }
+  }
+}
