@@ -40,16 +40,18 @@ export interface StatedRule {
 
 type Node = Readonly<Record<string, unknown>>;
 
-const kept = new Set([
-  ...['type', 'description', 'default', 'enum', 'nullable', 'required'],
-  ...['minimum', 'exclusiveMinimum', 'maximum', 'exclusiveMaximum', 'minLength', 'maxLength'],
-  ...['minItems', 'maxItems', 'minProperties', 'maxProperties'],
-  ...['x-kubernetes-list-type', 'x-kubernetes-list-map-keys', 'x-kubernetes-validations'],
-]);
+const kept: ReadonlySet<string> = new Set(
+  [
+    ['type', 'description', 'default', 'enum', 'nullable', 'required'],
+    ['minimum', 'exclusiveMinimum', 'maximum', 'exclusiveMaximum', 'minLength', 'maxLength'],
+    ['minItems', 'maxItems', 'minProperties', 'maxProperties'],
+    ['x-kubernetes-list-type', 'x-kubernetes-list-map-keys', 'x-kubernetes-validations'],
+  ].flat(),
+);
 /** Read by the functions below. `propertyNames` says only that keys are text, which they always are. */
-const handled = new Set([
-  ...['properties', 'additionalProperties', 'items', 'format', 'pattern', 'propertyNames'],
-]);
+const handled: ReadonlySet<string> = new Set(
+  'properties additionalProperties items format pattern propertyNames'.split(' '),
+);
 /** Kinds of zod schemas that JSON Schema states loosely or not at all. */
 const invisible: ReadonlySet<string> = new Set(['pipe', 'transform', 'tuple', 'catch', 'lazy']);
 const formats = new Set(['date-time', 'int32', 'int64', 'double']);

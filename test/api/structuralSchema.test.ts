@@ -70,7 +70,7 @@ const refused = {
   'a tuple': [z.tuple([z.string(), z.int()]), /spec\.field: "tuple" is not structural/],
   'something unknown': [z.unknown(), /spec\.field: a type is needed/],
   'a date': [z.date(), /Date cannot be represented/],
-  'a transformation': [z.string().transform(Number), /spec\.field: pipe is not structural/],
+  'a transformation': [z.string().transform(Number), /spec\.field: "pipe" is not structural/],
   'a pattern without words': [z.string().regex(/a/), /spec\.field: use shaped\(\)/],
   'a format that Kubernetes does not know': [z.emoji(), /spec\.field: .*(format|shaped)/],
   'known and unknown fields side by side': [
