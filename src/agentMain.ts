@@ -1,12 +1,9 @@
 // Entry of agent.mjs, the bundle that instance and pooler pods run. It must stay small and start fast, so it
 // holds no generated Kubernetes client and no schema library.
 
-import { pino } from 'pino';
 import { installAgent } from './agent/installAgent.ts';
 import { runAgent } from './agent/runAgent.ts';
 import type { PoolerKind } from './api/names.ts';
-import { inClusterClient } from './kube/inClusterClient.ts';
-import { systemClock } from './lib/clock.ts';
 
 const version = process.env['REPLICA_MANAGER_VERSION'] ?? '0.0.0';
 
@@ -28,22 +25,10 @@ async function main(args: readonly string[]): Promise<void> {
   throw new Error(usage);
 }
 
+/** Loaded only when it is asked for: an instance has no use for it. */
 async function pooler(kind: PoolerKind, signal: AbortSignal): Promise<void> {
-  const { readPoolerEnvironment } = await import('./pooler/poolerEnvironment.ts');
   const { runPooler } = await import('./pooler/runPooler.ts');
-  const settings = readPoolerEnvironment(kind, process.env);
-  const host = process.env['KUBERNETES_SERVICE_HOST'];
-  if (host === undefined) throw new Error('KUBERNETES_SERVICE_HOST is missing, the pooler runs in a pod');
-  const port = process.env['KUBERNETES_SERVICE_PORT'] ?? '443';
-  const clock = systemClock;
-  const kube = inClusterClient({ host, port, clock, version, component: 'pooler' });
-  const log = pino({
-    base: { pooler: kind, component: 'pooler' },
-    timestamp: pino.stdTimeFunctions.isoTime,
-    formatters: { level: (level) => ({ level }) },
-  });
-  await runPooler(kind, { settings, kube, clock, random: Math.random, log }, signal);
-  kube.close();
+  await runPooler(kind, process.env, signal);
 }
 
 main(process.argv.slice(2)).then(
