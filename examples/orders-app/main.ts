@@ -26,7 +26,7 @@ await Promise.all([
   every(1000 / settings.rate, () => counts.write(addOrder)),
   // The replicas replay the new table first.
   pause(500).then(() => every(500 / settings.rate, () => counts.read(newestOrder))),
-  every(1000, async () => say(counts.takeLine(replicaManager.status()))),
+  pause(1000).then(() => every(1000, async () => say(counts.takeLine(replicaManager.status())))),
 ]);
 server.close();
 await replicaManager.end();
@@ -38,7 +38,7 @@ async function every(intervalMs: number, job: () => Promise<void>): Promise<void
   while (!stop.signal.aborted) {
     await job();
     next = Math.max(next + intervalMs, performance.now());
-    await pause(next - performance.now());
+    await pause(Math.max(0, next - performance.now()));
   }
 }
 

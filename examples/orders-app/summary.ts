@@ -6,19 +6,15 @@ import type { Counts } from './counts.ts';
 export function serveSummary(port: number, counts: Counts): Server {
   const startedAt = new Date();
   const server = createServer((request, response) => {
-    switch (request.url) {
-      case '/healthz':
-        response.end('ok\n');
-        return;
-      case '/':
-        response.setHeader('content-type', 'application/json');
-        response.end(
-          `${JSON.stringify({ startedAt, ...counts.sums(), routing: replicaManager.status() }, null, 2)}\n`,
-        );
-        return;
-      default:
-        response.statusCode = 404;
-        response.end('try / or /healthz\n');
+    if (request.url === '/healthz') {
+      response.end('ok\n');
+    } else if (request.url === '/') {
+      const summary = { startedAt, ...counts.sums(), routing: replicaManager.status() };
+      response.setHeader('content-type', 'application/json');
+      response.end(`${JSON.stringify(summary, null, 2)}\n`);
+    } else {
+      response.statusCode = 404;
+      response.end('try / or /healthz\n');
     }
   });
   // A port that is taken is no reason to take no orders.

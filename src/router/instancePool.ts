@@ -113,6 +113,8 @@ function poolConfig(endpoint: Endpoint, credentials: Credentials, settings: Rout
     connectionTimeoutMillis: settings.connectTimeoutMs,
     idleTimeoutMillis: settings.idleTimeoutMs,
     maxLifetimeSeconds: settings.maxLifetimeMs / 1000,
+    // A script that has done its work ends although it did not call `end`.
+    allowExitOnIdle: true,
     keepAlive: true,
     keepAliveInitialDelayMillis: keepAliveIdleMs,
     statement_timeout: settings.statementTimeoutMs,

@@ -1,0 +1,50 @@
+import { expect, test } from 'vitest';
+import { judgeFailure, messageOf } from '../../src/router/judgeFailure.ts';
+
+const withCode = (code: string, message = 'x', more: object = {}) =>
+  Object.assign(new Error(message), { code, ...more });
+const ofSocket = (code: string) => withCode(code, `connect ${code}`, { syscall: 'connect' });
+
+test.each([
+  ['a refused connection', ofSocket('ECONNREFUSED'), 'connection'],
+  ['a name that does not resolve', withCode('ENOTFOUND', 'x', { syscall: 'getaddrinfo' }), 'connection'],
+  ['a server that starts up', withCode('57P03'), 'connection'],
+  ['too many connections', withCode('53300'), 'connection'],
+  ['a wrong password', withCode('28P01'), 'connection'],
+  ['a certificate of another authority', withCode('UNABLE_TO_VERIFY_LEAF_SIGNATURE'), 'connection'],
+  ['no answer in time', new Error('Connection terminated due to connection timeout'), 'connection'],
+  ['a pool whose connections stay in use', new Error('timeout exceeded when trying to connect'), 'busy'],
+])('before the statement was sent: %s', (_, error, kind) => {
+  expect(judgeFailure(error, 'connecting')).toMatchObject({ kind, phase: 'connecting', error });
+});
+
+test.each([
+  ['a syntax error', withCode('42601'), 'statement', true],
+  ['a unique violation', withCode('23505'), 'statement', true],
+  ['a statement timeout', withCode('57014'), 'statement', true],
+  ['a serialization failure', withCode('40001', 'could not serialize access'), 'statement', true],
+  ['a write on a replica', withCode('25006'), 'statement', false],
+  [
+    'a recovery conflict',
+    withCode('40001', 'canceling statement due to conflict with recovery'),
+    'conflict',
+    true,
+  ],
+  ['a shutdown', withCode('57P01'), 'connection', false],
+  ['a crash', withCode('57P02'), 'connection', false],
+  ['a broken connection', withCode('08006'), 'connection', false],
+  ['a reset', ofSocket('ECONNRESET'), 'connection', false],
+  ['a closed socket', new Error('Connection terminated unexpectedly'), 'connection', false],
+  ['a silent server', new Error('Query read timeout'), 'connection', false],
+  ['a value that cannot be sent', new TypeError('Converting circular structure to JSON'), 'statement', false],
+  ['an error of the file system', withCode('ENOENT'), 'statement', false],
+  ['something that is no error', 'out of order', 'statement', false],
+])('after the statement was sent: %s', (_, error, kind, isConnectionUsable) => {
+  expect(judgeFailure(error, 'querying')).toEqual({ kind, phase: 'querying', isConnectionUsable, error });
+});
+
+test('an error about several addresses is told in words', () => {
+  expect(
+    messageOf(new AggregateError([new Error('no route to ::1'), new Error('refused by 127.0.0.1')])),
+  ).toBe('no route to ::1, refused by 127.0.0.1');
+});

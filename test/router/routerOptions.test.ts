@@ -1,0 +1,57 @@
+import { expect, test } from 'vitest';
+import { readRouterEnvironment } from '../../src/router/routerEnvironment.ts';
+import { RouterError } from '../../src/router/routerError.ts';
+import { readRouterOptions } from '../../src/router/routerOptions.ts';
+
+function refusal(attempt: () => unknown): string {
+  try {
+    attempt();
+  } catch (error) {
+    if (error instanceof RouterError) return `${error.code}: ${error.message}`;
+    throw error;
+  }
+  return 'accepted';
+}
+
+test('without any options the mounts of a pod are used', () => {
+  expect(readRouterOptions({})).toMatchObject({
+    endpointsFile: '/etc/replica-manager/endpoints/endpoints.json',
+    credentialsDir: '/etc/replica-manager/credentials',
+    tls: 'verify-full',
+    poolSize: 10,
+  });
+});
+
+test('all that is wrong with the options is told at once', () => {
+  const credentials = { username: 'app', password: 'hidden', database: 'shop' };
+  expect(refusal(() => readRouterOptions({ poolSize: 0, connectTimeoutMs: 1.5, credentials }))).toBe(
+    'RPG_CONFIG_INVALID: poolSize must be a whole number from 1 on, not 0; ' +
+      'connectTimeoutMs must be a whole number from 1 on, not 1.5; ' +
+      'credentials.ca must hold the certificate authority (PEM) when tls is verify-full',
+  );
+});
+
+test('the environment configures what differs from a pod, and an empty variable is none', () => {
+  expect(
+    readRouterEnvironment({
+      REPLICA_MANAGER_ENDPOINTS_FILE: '/run/endpoints.json',
+      REPLICA_MANAGER_CREDENTIALS_DIR: '',
+      REPLICA_MANAGER_TLS: 'off',
+      REPLICA_MANAGER_POOL_SIZE: '25',
+    }),
+  ).toEqual({
+    endpointsFile: '/run/endpoints.json',
+    credentialsDir: undefined,
+    tls: 'off',
+    poolSize: 25,
+    applicationName: undefined,
+  });
+});
+
+test('all that is wrong with the environment is told at once', () => {
+  const environment = { REPLICA_MANAGER_TLS: 'no', REPLICA_MANAGER_POOL_SIZE: 'many' };
+  expect(refusal(() => readRouterEnvironment(environment))).toBe(
+    'RPG_CONFIG_INVALID: REPLICA_MANAGER_TLS must be verify-full or off, not "no"; ' +
+      'REPLICA_MANAGER_POOL_SIZE must be a whole number from 1 on, not "many"',
+  );
+});
