@@ -1,0 +1,130 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import {
+  initialReadsVerdict,
+  judgeReads,
+  type ReadsLimits,
+  type ReadsSample,
+  type ReadsVerdict,
+} from '../../src/plan/reads.ts';
+
+const limits: ReadsLimits = {
+  maxLagSeconds: 10,
+  resumeLagSeconds: 5,
+  maxLagBytes: undefined,
+  graceMs: 4_000,
+};
+
+type Changes = Partial<Extract<ReadsSample, { kind: 'measured' }>>;
+const measured = (at: number, changes: Changes = {}): ReadsSample => ({
+  kind: 'measured',
+  at,
+  receiver: 'streaming',
+  lagSeconds: 0,
+  lagBytes: 0,
+  primaryIsAlive: true,
+  ...changes,
+});
+const silent = (at: number, isCertain = false): ReadsSample => ({ kind: 'unreachable', at, isCertain });
+
+/** Samples once a second, and whether reads were allowed after each. */
+function judged(start: ReadsVerdict, samples: readonly ReadsSample[], given = limits): readonly boolean[] {
+  let verdict = start;
+  return samples.map((sample) => {
+    verdict = judgeReads(verdict, sample, given);
+    return verdict.routable;
+  });
+}
+const isIn = initialReadsVerdict(0, true);
+const isOut = initialReadsVerdict(0, false);
+const seconds = (count: number, make: (at: number) => ReadsSample) =>
+  Array.from({ length: count }, (_, index) => make((index + 1) * 1_000));
+
+test('a new replica comes in with its second fresh sample', () => {
+  expect(judged(isOut, seconds(3, measured))).toEqual([false, true, true]);
+});
+
+test('a replica leaves at the maximal lag and comes back at the resume lag, after two samples', () => {
+  const lags = [9.9, 10, 7, 5.1, 5, 5.1, 4, 3];
+  const samples = lags.map((lagSeconds, index) => measured((index + 1) * 1_000, { lagSeconds }));
+
+  expect(judged(isIn, samples)).toEqual([true, false, false, false, false, false, false, true]);
+});
+
+test('a lag in bytes takes a replica out as well', () => {
+  expect(judged(isIn, [measured(1_000, { lagBytes: 500 })], { ...limits, maxLagBytes: 500 })).toEqual([
+    false,
+  ]);
+});
+
+test('without an answer the last verdict holds for the grace period', () => {
+  expect(judged(isIn, seconds(5, silent))).toEqual([true, true, true, false, false]);
+});
+
+test('a server that certainly serves nobody is out at once', () => {
+  expect(judgeReads(isIn, silent(1_000, true), limits)).toMatchObject({
+    routable: false,
+    reason: 'does not accept connections',
+  });
+});
+
+test('a replica whose receiver is down leaves after the maximal lag, although the primary seems idle', () => {
+  const samples = seconds(11, (at) => measured(at, { receiver: 'down' }));
+
+  expect(judged(isIn, samples)).toEqual([...Array<boolean>(9).fill(true), false, false]);
+});
+
+test('a replica whose receiver is down leaves sooner when the primary has moved on', () => {
+  expect(judged(isIn, [measured(1_000, { receiver: 'down', lagSeconds: 10 })])).toEqual([false]);
+});
+
+test('while nobody is known to write, replicas stay although their receivers are down', () => {
+  const samples = seconds(60, (at) => measured(at, { receiver: 'down', primaryIsAlive: false }));
+
+  expect(judged(isIn, samples)).toEqual(Array<boolean>(60).fill(true));
+});
+
+test('a replica whose receiver is down never comes in', () => {
+  expect(
+    judged(
+      isOut,
+      seconds(5, (at) => measured(at, { receiver: 'down' })),
+    ),
+  ).toEqual(Array<boolean>(5).fill(false));
+});
+
+test('an excluded server is out, with the reason for it', () => {
+  expect(judgeReads(isIn, { kind: 'excluded', at: 1, reason: 'is the primary' }, limits)).toMatchObject({
+    routable: false,
+    reason: 'is the primary',
+  });
+});
+
+const anySample = fc.record({
+  afterMs: fc.integer({ min: 200, max: 3_000 }),
+  receiver: fc.constantFrom('streaming' as const, 'down' as const),
+  lagSeconds: fc.option(fc.double({ min: 0, max: 20, noNaN: true }), { nil: undefined }),
+  kind: fc.constantFrom('measured' as const, 'measured' as const, 'unreachable' as const),
+});
+
+test('whatever happens, nobody serves reads with a lag at the maximum, nor unanswered beyond the grace period', () => {
+  fc.assert(
+    fc.property(fc.array(anySample, { maxLength: 60 }), (steps) => {
+      let at = 0;
+      let answeredAt = 0;
+      let verdict = isIn;
+      for (const step of steps) {
+        at += step.afterMs;
+        const sample =
+          step.kind === 'measured'
+            ? measured(at, { receiver: step.receiver, lagSeconds: step.lagSeconds })
+            : silent(at);
+        if (step.kind === 'measured') answeredAt = at;
+        verdict = judgeReads(verdict, sample, limits);
+        const isLate = step.kind === 'measured' && (step.lagSeconds ?? 0) >= limits.maxLagSeconds;
+        if (isLate || at - answeredAt >= limits.graceMs) expect(verdict.routable).toBe(false);
+        expect(verdict.routable).toBe(verdict.reason === null);
+      }
+    }),
+  );
+});

@@ -1,0 +1,88 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import {
+  addLagAnchor,
+  type LagAnchor,
+  type LagAnchors,
+  lagByAnchorsMs,
+  maxAnchors,
+  noAnchors,
+} from '../../src/postgres/lagAnchors.ts';
+import type { Lsn } from '../../src/postgres/lsn.ts';
+
+const lsn = (position: number) => BigInt(position) as Lsn;
+const anchors = (...samples: readonly (readonly [at: number, position: number])[]): LagAnchors =>
+  samples.reduce((known, [at, position]) => addLagAnchor(known, 1, { at, lsn: lsn(position) }), noAnchors);
+
+test('without a position of the primary the lag is unknown', () => {
+  expect(lagByAnchorsMs(noAnchors, lsn(5), 1_000)).toBeUndefined();
+});
+
+test('a replica that has replayed the newest position has no lag, however long ago that was', () => {
+  expect(lagByAnchorsMs(anchors([0, 10], [1_000, 20]), lsn(20), 500_000)).toBe(0);
+});
+
+test('the lag is the age of the newest position that has been replayed, and grows while nothing is replayed', () => {
+  const known = anchors([0, 10], [1_000, 20], [2_000, 30]);
+
+  expect(lagByAnchorsMs(known, lsn(25), 2_500)).toBe(1_500);
+  expect(lagByAnchorsMs(known, lsn(25), 9_000)).toBe(8_000);
+});
+
+test('after a long idle time the first write does not make a replica late by all of that time', () => {
+  const known = anchors([0, 10], [60_000, 10], [61_000, 11]);
+
+  expect(lagByAnchorsMs(known, lsn(10), 61_100)).toBe(1_100);
+});
+
+test('a position older than all that are known is at least as old as the first', () => {
+  expect(lagByAnchorsMs(anchors([1_000, 10], [2_000, 20]), lsn(3), 5_000)).toBe(4_000);
+});
+
+test('another timeline starts over', () => {
+  const known = addLagAnchor(anchors([0, 10], [1_000, 20]), 2, { at: 2_000, lsn: lsn(15) });
+
+  expect(known).toEqual({ timeline: 2, anchors: [{ at: 2_000, lsn: lsn(15) }] });
+});
+
+test('a sample that arrives late changes nothing', () => {
+  const known = anchors([0, 10], [1_000, 20]);
+
+  expect(addLagAnchor(known, 1, { at: 500, lsn: lsn(15) })).toBe(known);
+});
+
+/** Positions that only grow, at times that only grow. */
+const history = fc
+  .array(
+    fc.record({ passed: fc.integer({ min: 1, max: 5_000 }), written: fc.integer({ min: 0, max: 50 }) }),
+    {
+      minLength: 1,
+      maxLength: 600,
+    },
+  )
+  .map((steps) => {
+    let at = 0;
+    let position = 0;
+    return steps.map(({ passed, written }): LagAnchor => {
+      at += passed;
+      position += written;
+      return { at, lsn: lsn(position) };
+    });
+  });
+
+test('the memory is bounded and the answer is never smaller than with all positions remembered', () => {
+  fc.assert(
+    fc.property(history, fc.nat(30_000), (samples, position) => {
+      const known = samples.reduce((all, sample) => addLagAnchor(all, 1, sample), noAnchors);
+      const last = samples.at(-1)?.at ?? 0;
+      const replayed = lsn(position);
+      const isLatest = samples.every((it) => it.lsn <= replayed);
+      const truth = isLatest
+        ? 0
+        : last - (samples.findLast((it) => it.lsn <= replayed)?.at ?? samples[0]?.at ?? 0);
+
+      expect(known.anchors.length).toBeLessThanOrEqual(maxAnchors);
+      expect(lagByAnchorsMs(known, replayed, last)).toBeGreaterThanOrEqual(truth);
+    }),
+  );
+});
