@@ -72,8 +72,6 @@ export const chartValuesSchema = z.strictObject({
   global: z.looseObject({}).default({}).meta({ description: 'Not used; helm hands it to every chart.' }),
 });
 
-export type ChartValues = z.output<typeof chartValuesSchema>;
-
 /** JSON Schema as helm reads it. */
 export const buildValuesSchema = () =>
   z.toJSONSchema(chartValuesSchema, { target: 'draft-7', io: 'input', reused: 'inline' });

@@ -5,7 +5,7 @@ import { specSchema } from './replicatedPostgresSpec.ts';
 import { statusSchema } from './replicatedPostgresStatus.ts';
 import { type StatedRule, structuralSchema } from './structuralSchema.ts';
 
-export const singular = 'replicatedpostgres';
+const singular = 'replicatedpostgres';
 export const shortName = 'rpg';
 
 /** The only rules about metadata that a schema may state are rules at its root. */

@@ -39,14 +39,11 @@ const operatorOf = (objects: readonly Rendered[]) => {
   return { image: container?.image, replicas: found.spec.replicas, env };
 };
 
-const helmRelease = (command: readonly string[], folder: string, ...more: readonly string[]) =>
-  helm(
-    [
-      ...[...command, release, folder, '-n', namespace, '--set', ourImages],
-      ...['--set', `watchNamespaces={${namespace}}`, '--wait', '--timeout=150s', ...more],
-    ],
-    180_000,
-  );
+const helmRelease = (command: readonly string[], folder: string, ...more: readonly string[]) => {
+  const values = ['--set', ourImages, '--set', `watchNamespaces={${namespace}}`];
+  const place = [release, folder, '-n', namespace, '--wait', '--timeout=150s'];
+  return helm([...command, ...place, ...values, ...more], 180_000);
+};
 
 const readCrd = (path: string) => kubectl(['get', 'crd', crd, '-o', `jsonpath=${path}`]);
 const columns = '{.spec.versions[0].additionalPrinterColumns[*].name}';
@@ -135,11 +132,11 @@ test.each([
 });
 
 test('everything that the chart renders is taken by the API server as it is', async () => {
-  const everything = [
-    '--set-json',
-    'nodeSelector={"kubernetes.io/os":"linux"},tolerations=[{"key":"a","operator":"Exists"}],imagePullSecrets=[{"name":"pull"}],podAnnotations={"a":"b"},podLabels={"c":"d"},metrics={"annotations":{"e":"f"}},serviceAccount={"annotations":{"g":"h"}}',
-    ...['--set', `priorityClassName=system-cluster-critical,watchNamespaces={${namespace}}`],
-  ];
+  const lists = 'tolerations=[{"key":"a","operator":"Exists"}],imagePullSecrets=[{"name":"pull"}]';
+  const maps = 'nodeSelector={"a/b":"c"},podAnnotations={"d":"e"},podLabels={"f":"g"}';
+  const deep = 'metrics={"annotations":{"h":"i"}},serviceAccount={"annotations":{"j":"k"}}';
+  const texts = `priorityClassName=system-cluster-critical,watchNamespaces={${namespace}}`;
+  const everything = ['--set-json', `${lists},${maps},${deep}`, '--set', texts];
   const text = await helm(['template', release, chartFolder, '-n', namespace, ...everything]);
 
   const answer = await kubectl(

@@ -100,7 +100,12 @@ test('every right of the operator is used, given to an agent, or has a reason', 
 test('the operator may neither run commands in pods nor delete what holds data or secrets', async () => {
   const may = (verb: string, what: string) =>
     kubectl([
-      ...['auth', 'can-i', verb, what, '-n', namespace],
+      'auth',
+      'can-i',
+      verb,
+      what,
+      '-n',
+      namespace,
       `--as=system:serviceaccount:${operatorNamespace}:replica-manager`,
     ]).then(
       (answer) => answer.trim(),
