@@ -12,6 +12,8 @@ import { observeInstance } from './observeInstance.ts';
 import type { StatusSource } from './statusServer.ts';
 
 const cycleEveryMs = 1_000;
+/** While something is on its way (starting, cloning, waiting for the Lease) it should be seen as soon as it is there. */
+const busyCycleEveryMs = 200;
 /** An observation takes at most a connect and a query timeout; after ten of these something is stuck. */
 const stuckAfterMs = 30_000;
 
@@ -58,7 +60,7 @@ export class InstanceLoop implements StatusSource {
     try {
       while (!memory.isFinished) {
         await this.#cycle(end.signal);
-        if (!memory.isFinished) await wake.pause(cycleEveryMs, clock);
+        if (!memory.isFinished) await wake.pause(this.#pauseMs(), clock);
       }
     } finally {
       signal.removeEventListener('abort', onAbort);
@@ -66,6 +68,12 @@ export class InstanceLoop implements StatusSource {
       this.#parts.connection.close();
       await Promise.allSettled(helpers);
     }
+  }
+
+  #pauseMs(): number {
+    return this.#status.phase === 'running' || this.#status.phase === 'refused'
+      ? cycleEveryMs
+      : busyCycleEveryMs;
   }
 
   async #cycle(signal: AbortSignal): Promise<void> {

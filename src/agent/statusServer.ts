@@ -50,6 +50,12 @@ export class StatusServer {
     });
   }
 
+  /** The port that is open, which the system chose when 0 was asked for. */
+  get port(): number {
+    const address = this.#server.address();
+    return typeof address === 'object' && address !== null ? address.port : 0;
+  }
+
   /** Shows a renewed certificate from the next connection on. */
   renew(certificate: CertificateFiles): void {
     if (certificate.digest === this.#digest) return;

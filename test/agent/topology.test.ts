@@ -1,0 +1,295 @@
+// A whole topology of agents with real servers, in the order in which a cluster would bring it up. The tests build
+// on one another: each begins where the one before has ended.
+
+import { once } from 'node:events';
+import { readFile, writeFile } from 'node:fs/promises';
+import { request } from 'node:https';
+import pg from 'pg';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { readCertificateFiles } from '../../src/agent/certificateFiles.ts';
+import { StatusServer } from '../../src/agent/statusServer.ts';
+import {
+  type AgentTopology,
+  agentTopology,
+  leasePath,
+  passwords,
+  podPath,
+} from '../fixtures/agentTopology.ts';
+import { becomePostgresUser } from '../fixtures/postgresUser.ts';
+import { until } from '../fixtures/temporaryPostgres.ts';
+
+const waiting = { timeout: 30_000, interval: 100 };
+let topology: AgentTopology;
+
+beforeAll(async () => {
+  becomePostgresUser();
+  topology = await agentTopology();
+}, 60_000);
+afterAll(() => topology[Symbol.asyncDispose](), 60_000);
+
+test('the first instance initialises the topology and the second clones it and follows', {
+  timeout: 90_000,
+}, async () => {
+  const [first, second] = [topology.instance(1).start(), topology.instance(2).start()];
+  await first.runsAs('primary', 60_000);
+  await second.runsAs('replica', 60_000);
+  await first.query('create table orders (id int); insert into orders values (1)', 'app');
+  await expect
+    .poll(() => second.query('select id from orders', 'app').catch(() => []), waiting)
+    .toEqual([{ id: 1 }]);
+  expect(second.status.systemIdentifier).toBe(first.status.systemIdentifier);
+  expect(topology.kube.get(leasePath)).toMatchObject({
+    metadata: {
+      annotations: { 'replica-manager.io/system-identifier': first.status.systemIdentifier },
+      ownerReferences: [{ name: 'orders', uid: 'uid-of-orders' }],
+    },
+    spec: { holderIdentity: 'orders-1', leaseTransitions: 1, leaseDurationSeconds: 5 },
+  });
+});
+
+test('each pod carries the role of its instance, and a label changed by hand comes back', {
+  timeout: 60_000,
+}, async () => {
+  const label = (name: string) =>
+    topology.kube.get<{ metadata: { labels: object } }>(podPath(name))?.metadata.labels;
+  await expect.poll(() => label('orders-1'), waiting).toEqual({ 'replica-manager.io/role': 'primary' });
+  await expect.poll(() => label('orders-2'), waiting).toEqual({ 'replica-manager.io/role': 'replica' });
+  topology.kube.put(podPath('orders-2'), {
+    metadata: { name: 'orders-2-0', labels: { 'replica-manager.io/role': 'primary' } },
+  });
+  await expect.poll(() => label('orders-2'), waiting).toEqual({ 'replica-manager.io/role': 'replica' });
+});
+
+test('the application logs in with its password over TLS, and not without TLS', async () => {
+  const login = (ssl: pg.ClientConfig['ssl']) =>
+    connect({ user: 'app', password: passwords.app, database: 'app', ssl });
+  expect(await login({ ca: topology.authority.ca, checkServerIdentity: () => undefined })).toBe('app');
+  expect(await login(false)).toMatch(/pg_hba.conf rejects connection|no encryption/);
+});
+
+test('monitoring logs in by its certificate, and nobody comes in as it with another', async () => {
+  const monitor = await topology.authority.issue('replica_manager_monitor');
+  const other = await topology.authority.issue('replica_manager_replication');
+  const ssl = { ca: topology.authority.ca, checkServerIdentity: () => undefined };
+  const as = { user: 'replica_manager_monitor', database: 'postgres' };
+  expect(await connect({ ...as, ssl: { ...ssl, ...monitor } })).toBe('replica_manager_monitor');
+  expect(await connect({ ...as, ssl: { ...ssl, ...other } })).toMatch(/certificate authentication failed/);
+});
+
+test('the poolers learn the verifier of the application, and never one of a superuser or of the product', async () => {
+  const ask = async (name: string) => {
+    const client = await poolerClient();
+    try {
+      return (await client.query('select username, verifier from replica_manager.user_lookup($1)', [name]))
+        .rows;
+    } finally {
+      await client.end();
+    }
+  };
+  expect(await ask('app')).toEqual([
+    { username: 'app', verifier: expect.stringMatching(/^SCRAM-SHA-256\$4096:/) },
+  ]);
+  expect(await ask('postgres')).toEqual([]);
+  expect(await ask('replica_manager_pooler')).toEqual([]);
+  await expect(
+    topology.instance(1).query("set role app; select * from replica_manager.user_lookup('app')"),
+  ).rejects.toThrow(/permission denied/);
+});
+
+test('a password that changes in its secret is the password soon after', { timeout: 60_000 }, async () => {
+  const { secretsDir } = topology.instance(1).settings.places;
+  await writeFile(`${secretsDir}/app/password`, 'changed-secret-of-the-app');
+  const ssl = { ca: topology.authority.ca, checkServerIdentity: () => undefined };
+  const login = (password: string) => connect({ user: 'app', password, database: 'app', ssl });
+  await expect.poll(() => login('changed-secret-of-the-app'), waiting).toBe('app');
+  expect(await login(passwords.app)).toMatch(/password authentication failed/);
+});
+
+test('a setting that may be reloaded takes effect, and one that may not is reported', {
+  timeout: 60_000,
+}, async () => {
+  const first = topology.instance(1);
+  topology.configure((config) => ({
+    ...config,
+    postgres: {
+      ...config.postgres,
+      parameters: { ...config.postgres.parameters, work_mem: '7MB', max_connections: '40' },
+    },
+  }));
+  await expect.poll(() => first.query('show work_mem'), waiting).toEqual([{ work_mem: '7MB' }]);
+  await first.reaches('reports the restart', (it) => it.pendingRestart.includes('max_connections'));
+  expect(await first.query('show max_connections')).toEqual([{ max_connections: '30' }]);
+});
+
+test('the primary keeps a slot for every other instance and drops those of instances that are gone', {
+  timeout: 60_000,
+}, async () => {
+  const first = topology.instance(1);
+  const slots = () => first.query('select slot_name::text as name from pg_replication_slots order by 1');
+  topology.configure((config) => ({
+    ...config,
+    instances: [...config.instances, { name: 'orders-3', host: '127.0.0.99' }],
+  }));
+  await expect.poll(slots, waiting).toEqual([{ name: 'orders_2' }, { name: 'orders_3' }]);
+  await first.query("select pg_create_physical_replication_slot('backup_of_a_person')");
+  topology.configure((config) => ({ ...config, instances: config.instances.slice(0, 2) }));
+  await expect.poll(slots, waiting).toEqual([{ name: 'backup_of_a_person' }, { name: 'orders_2' }]);
+});
+
+test('a primary whose server is killed starts again in place at the same epoch', {
+  timeout: 60_000,
+}, async () => {
+  const first = topology.instance(1);
+  const before = await first.postmaster();
+  process.kill(before, 'SIGKILL');
+  await expect.poll(() => first.postmaster().catch(() => before), waiting).not.toBe(before);
+  await first.runsAs('primary');
+  expect(first.status.epoch).toBe(1);
+  expect(await first.query('select count(*)::int as n from orders', 'app')).toEqual([{ n: 1 }]);
+});
+
+test('without the API server PostgreSQL goes on, and the agent finds back', { timeout: 60_000 }, async () => {
+  const [first, second] = [topology.instance(1), topology.instance(2)];
+  const postmaster = await first.postmaster();
+  topology.kube.isAway = true;
+  await until(
+    'the agents notice',
+    () => first.said(/Lease can be neither/) && second.said(/Lease can be neither/),
+  );
+  await first.query('insert into orders values (2)', 'app');
+  await expect.poll(() => second.query('select id from orders', 'app'), waiting).toHaveLength(2);
+  topology.kube.isAway = false;
+  const before = topology.kube.writes.length;
+  await until('the Lease is renewed', () => topology.kube.writes.length > before);
+  expect(await first.postmaster()).toBe(postmaster);
+});
+
+test('a Lease that was deleted is made again by the primary with its own epoch', {
+  timeout: 60_000,
+}, async () => {
+  topology.kube.objects.delete(leasePath);
+  await expect
+    .poll(() => topology.kube.get(leasePath), waiting)
+    .toMatchObject({ spec: { holderIdentity: 'orders-1', leaseTransitions: 1 } });
+});
+
+test('status is told to members of the topology only, health to anybody', async () => {
+  const first = topology.instance(1);
+  const certificate = await readCertificateFiles(first.settings.places.tlsDir);
+  const server = new StatusServer(certificate, first.loop);
+  await server.listen(0, '127.0.0.11');
+  const port = server.port;
+  const member = await topology.authority.issue('replica_manager_monitor');
+  const ask = async (path: string, identity: object) => {
+    const sent = request({ host: '127.0.0.11', port, path, ca: topology.authority.ca, ...identity }).end();
+    const [response] = await once(sent, 'response');
+    const body = (await response.toArray()).join('');
+    return { status: response.statusCode, body };
+  };
+  try {
+    expect(await ask('/livez', {})).toEqual({ status: 200, body: 'ok\n' });
+    expect(await ask('/readyz', {})).toEqual({ status: 200, body: 'ok\n' });
+    expect((await ask('/status', {})).status).toBe(401);
+    const told = await ask('/status', member);
+    expect(JSON.parse(told.body)).toMatchObject({
+      instance: 'orders-1',
+      phase: 'running',
+      role: 'primary',
+      timeline: 1,
+    });
+  } finally {
+    await server.close();
+  }
+});
+
+test('an agent that is told to end stops its server in order: checkpoint, then a clean shutdown', {
+  timeout: 60_000,
+}, async () => {
+  const second = topology.instance(2);
+  await second.stop();
+  expect(second.status.phase).toBe('stopped');
+  const first = topology.instance(1);
+  await first.stop();
+  const order = first.log
+    .map(({ message }) => message)
+    .filter((it) => /^checkpoint starting: immediate force|received fast|is shut down/.test(it));
+  expect(order.slice(-3)).toEqual([
+    expect.stringMatching(/^checkpoint starting: immediate force/),
+    'received fast shutdown request',
+    'database system is shut down',
+  ]);
+  await expect(first.postmaster()).rejects.toThrow(/ENOENT/);
+});
+
+test('both start again as what they were, and nothing is initialised or cloned twice', {
+  timeout: 60_000,
+}, async () => {
+  const [first, second] = [topology.instance(1).start(), topology.instance(2).start()];
+  await first.runsAs('primary');
+  await second.runsAs('replica');
+  for (const it of [first, second]) {
+    expect(it.log.filter(({ message }) => message === 'work on the volume has begun')).toHaveLength(1);
+  }
+  await first.reaches('has no pending restart any more', (it) => it.pendingRestart.length === 0);
+});
+
+test('no password and no verifier was logged', async () => {
+  await topology
+    .instance(1)
+    .query(`alter role app password 'x-secret-x' nonsense`)
+    .catch(() => {});
+  await until('the failure is in the log', () => topology.instance(1).said(/syntax error/));
+  const everything = JSON.stringify([topology.instance(1).log, topology.instance(2).log]);
+  for (const secret of [
+    ...Object.values(passwords),
+    'changed-secret-of-the-app',
+    'x-secret-x',
+    'SCRAM-SHA-256$',
+  ]) {
+    expect(everything).not.toContain(secret);
+  }
+});
+
+test('the record names the topology, the system and the epoch', async () => {
+  const first = topology.instance(1);
+  expect(JSON.parse(await readFile(first.paths.record, 'utf8'))).toEqual({
+    version: 1,
+    topologyUid: 'uid-of-orders',
+    systemIdentifier: first.status.systemIdentifier,
+    epoch: 1,
+    majorVersion: expect.any(Number),
+  });
+});
+
+/** Who we are after a login over TCP, or why there was none. */
+async function connect(config: pg.ClientConfig): Promise<string> {
+  const client = new pg.Client({
+    host: '127.0.0.11',
+    port: topology.port,
+    connectionTimeoutMillis: 5_000,
+    ...config,
+  });
+  client.on('error', () => {});
+  try {
+    await client.connect();
+    const { rows } = await client.query('select current_user::text as name');
+    return rows[0].name;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  } finally {
+    await client.end().catch(() => {});
+  }
+}
+
+async function poolerClient(): Promise<pg.Client> {
+  const client = new pg.Client({
+    host: '127.0.0.11',
+    port: topology.port,
+    user: 'replica_manager_pooler',
+    password: passwords.pooler,
+    database: 'postgres',
+    ssl: { ca: topology.authority.ca, checkServerIdentity: () => undefined },
+  });
+  await client.connect();
+  return client;
+}
