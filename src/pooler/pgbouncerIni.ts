@@ -17,10 +17,10 @@ export interface PgbouncerSettings {
 }
 
 /**
- * Where connections go while there is no server for them. RFC 6761 promises that this name never resolves, so a
- * client is told at once that the lookup failed. Without any entry PgBouncer would go on using the old one.
+ * Where connections go while there is no server for them: to a unix socket that is not there, so that clients are told
+ * that logins fail. Without any entry PgBouncer would go on using the old one.
  */
-const nowhere: PoolerTargets = { hosts: ['no-server-takes-reads.invalid'], port: 5432 };
+const nowhere = { hosts: ['/no-server-takes-reads'], port: 5432 };
 
 /** Connections per replica that are open as soon as there is a client, or one client would read from one replica only. */
 const minConnectionsPerReplica = 2;
@@ -31,10 +31,11 @@ export function pgbouncerIni(
   targets: PoolerTargets | null,
   settings: PgbouncerSettings,
 ): string {
+  targets?.hosts.forEach(checkHost);
   const { hosts, port } = targets ?? nowhere;
   return [
     '[databases]',
-    `* = host=${hosts.map(checkHost).join(',')} port=${port}`,
+    `* = host=${hosts.join(',')} port=${port}`,
     '',
     '[pgbouncer]',
     ...lines(listening(settings)),
@@ -122,7 +123,7 @@ const logging: Options = {
 };
 
 /** What goes between `host=` and the next blank must be a name or an address, whatever a document says. */
-function checkHost(host: string): string {
-  if (/^[A-Za-z0-9.:_-]+$/.test(host)) return host;
+function checkHost(host: string): void {
+  if (/^[A-Za-z0-9.:_-]+$/.test(host)) return;
   throw new Error(`${JSON.stringify(host)} is not a host name, correct it in the endpoints document`);
 }

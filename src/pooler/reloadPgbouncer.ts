@@ -13,6 +13,10 @@ export interface ReloadDeps {
 const giveUpMs = 2_000;
 const lookAgainMs = 100;
 
+/** A login takes 10 to 30 ms with TLS and SCRAM. */
+const maxLoginMs = 500;
+const lookAgainForLoginsMs = 5;
+
 /**
  * RELOAD, and when `isMoving` (the servers differ) wait until no connection from before is idle, or RECONNECT.
  *
@@ -25,6 +29,7 @@ export async function reloadPgbouncer(
   signal: AbortSignal,
 ): Promise<void> {
   const before = isMoving ? new Set((await console.run('SHOW SERVERS')).map(connectionOf)) : new Set();
+  if (isMoving) await waitForLogins({ console, clock, log }, signal);
   await console.run('RELOAD');
   if (before.size === 0) return;
   const deadline = clock.now() + giveUpMs;
@@ -38,6 +43,17 @@ export async function reloadPgbouncer(
   if (idle === 0) return;
   log.warn({ idle }, 'server connections outlived a change of servers, all are made anew');
   await console.run('RECONNECT');
+}
+
+/**
+ * A login that RELOAD cuts off counts as failed, and for a second PgBouncer turns clients away with "server login has been
+ * failing". So it comes when no login is under way, or when logins go on for so long that they fail anyway.
+ */
+async function waitForLogins({ console, clock }: ReloadDeps, signal: AbortSignal): Promise<void> {
+  const deadline = clock.now() + maxLoginMs;
+  const isLoggingIn = async () =>
+    (await console.run('SHOW POOLS')).some((row) => Number(row['sv_login']) > 0);
+  while ((await isLoggingIn()) && clock.now() < deadline) await clock.sleep(lookAgainForLoginsMs, signal);
 }
 
 /** `id` counts connections and is never used twice. */

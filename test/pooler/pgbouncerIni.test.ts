@@ -28,9 +28,9 @@ test('a read-only pooler takes turns among the replicas', () => {
   expectGolden('readOnly', pgbouncerIni('ro', pooler, targets, { ...settings, listenPort: 6433 }));
 });
 
-test('a pooler without servers leads to a name that never resolves', () => {
+test('a pooler without servers leads to a socket that is not there', () => {
   expect(pgbouncerIni('ro', pooler, null, settings).split('\n')[1]).toBe(
-    '* = host=no-server-takes-reads.invalid port=5432',
+    '* = host=/no-server-takes-reads port=5432',
   );
 });
 
