@@ -57,7 +57,9 @@ function planFarewell(observed: Observed, uid: string | undefined): Plan {
     const message = `the volumes ${stays.join(', ')} are kept, delete their claims to free them`;
     actions.push({ kind: 'recordEvent', event: { type: 'Normal', reason: 'VolumesRetained', message } });
   }
-  actions.push(uid === undefined ? { kind: 'forgetTopology' } : { kind: 'rememberFarewell' });
+  const isForgotten = observed.hasSaidFarewell && observed.live.length + observed.claims.length > 0;
+  if (uid !== undefined) actions.push({ kind: 'rememberFarewell' });
+  else if (!isForgotten) actions.push({ kind: 'forgetTopology' });
   return {
     actions,
     outcome: { kind: 'settled' },
