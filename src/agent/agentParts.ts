@@ -29,7 +29,10 @@ export interface AgentMemory {
   /** What `healRoles` last worked from. */
   rolesDigest: string | null;
   lastError: { readonly at: string; readonly message: string } | null;
+  /** Cleared when a receiver streams again: then it is history. */
+  receiverError: boolean;
   missingWal: string | null;
+  pausedReplay: string | null;
   clonedAgainAtMs: number | null;
   lastRole: 'primary' | 'replica' | null;
   answeredAtMs: number;
@@ -57,7 +60,9 @@ export function createAgentParts(deps: AgentDeps): AgentParts {
     programs: null,
     rolesDigest: null,
     lastError: null,
+    receiverError: false,
     missingWal: null,
+    pausedReplay: null,
     clonedAgainAtMs: null,
     lastRole: null,
     answeredAtMs: clock.now(),
@@ -81,6 +86,8 @@ export function createAgentParts(deps: AgentDeps): AgentParts {
 
 /** A replica says this when the primary no longer has what it needs; streaming can never go on from there. */
 const missingWalPattern = /requested WAL segment [0-9A-F]{24} has already been removed/;
+/** A primary that was restarted with a larger `max_connections` and the like leaves its replicas behind like this. */
+const pausedReplayPattern = /hot standby is not possible because of insufficient parameter settings/;
 const severeWords: ReadonlySet<string> = new Set(['FATAL', 'PANIC']);
 /** Clients are told these all the time; they say nothing about the server. */
 const ordinaryStates: ReadonlySet<string> = new Set([
@@ -99,11 +106,17 @@ function noteRecord(record: LogRecord, memory: AgentMemory, log: Log): void {
   const fields = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== null));
   const facts = { source: 'postgres', severity, ...(at === null ? {} : { at }), ...fields };
   const severe = severeWords.has(severity);
-  if (severe) log.error(facts, message);
+  if (record.sqlState === startingUp) log.debug(facts, message);
+  else if (severe) log.error(facts, message);
   else if (severity === 'ERROR' || severity === 'WARNING') log.warn(facts, message);
   else log.info(facts, message);
   if (missingWalPattern.test(message)) memory.missingWal = `${message}: the volume must be cloned again`;
+  if (pausedReplayPattern.test(message)) memory.pausedReplay = `${message}: the server must be restarted`;
   if (severe && !ordinaryStates.has(record.sqlState ?? '')) {
     memory.lastError = { at: at ?? '', message: `${severity}: ${message}` };
+    memory.receiverError = record.backend === 'walreceiver';
   }
 }
+
+/** `cannot_connect_now`: our own cycle asks until the server is up. */
+const startingUp = '57P03';

@@ -47,6 +47,7 @@ export async function observeInstance(
     rolesCurrent,
     podRole: parts.podLabel.role,
     missingWal: memory.missingWal,
+    pausedReplay: memory.pausedReplay,
     sinceCloneAgainMs: memory.clonedAgainAtMs === null ? null : clock.now() - memory.clonedAgainAtMs,
   };
 }
@@ -84,6 +85,7 @@ async function observeServer(parts: AgentParts): Promise<ServerFact> {
     memory.lastRole = answer.role;
     memory.answeredAtMs = clock.now();
     if (answer.streaming === true) memory.missingWal = null;
+    if (answer.streaming === true && memory.receiverError) memory.lastError = null;
     server.noteAnswer();
     return { kind: 'answering', as: answer.role, state: answer };
   } catch {

@@ -59,7 +59,13 @@ export const transitions: readonly Transition[] = [
     why: 'the pod stops or the Lease was lost',
     reach: stop,
   }),
-  row({ by: 'stop', from: 'replica', to: 'stopped', why: 'the pod stops', reach: stop }),
+  row({
+    by: 'stop',
+    from: 'replica',
+    to: 'stopped',
+    why: 'the pod stops or a restart is needed',
+    reach: stop,
+  }),
   row({ by: 'cloneAgain', from: 'replica', to: 'empty', why: 'the WAL it needs is gone', reach: cloneAgain }),
 ];
 
@@ -97,6 +103,7 @@ async function beginClone(action: Extract<Change, { kind: 'clone' }>, parts: Age
 async function start(action: Extract<Change, { kind: 'start' }>, parts: AgentParts): Promise<void> {
   const { memory, server } = parts;
   memory.lastRole = null;
+  memory.pausedReplay = null;
   if (action.as === 'primary') memory.rolesDigest = null;
   await server.start(action.as, programsOf(parts).dir, new AbortController().signal);
 }

@@ -2,7 +2,7 @@
 //
 // Invariants:
 // - A server that runs is stopped only when it was told to end, when it is a primary and another instance
-//   holds the Lease, or to be cloned again. Not knowing (no Lease read, no settings) changes nothing.
+//   holds the Lease, when a restart lets a replica replay again, or to be cloned again. Not knowing (no Lease read, no settings) changes nothing.
 // - Settings are written before the server starts, and the record before anything depends on its epoch.
 
 import { databaseRoles, slotName } from '../api/names.ts';
@@ -201,6 +201,11 @@ function planAnswering(
   }
   const again = cloneAgain(facts, duty);
   if (again !== null) return { ...running, reason: facts.missingWal, actions: again };
+  if (facts.pausedReplay !== null && duty.kind === 'replica') {
+    const reason = facts.pausedReplay;
+    const stop = { kind: 'stop', from: 'replica', mode: 'ordered', reason } as const;
+    return { ...running, reason, actions: [...preparations, stop] };
+  }
   const roles: InstanceAction[] =
     duty.kind === 'primary' && !facts.rolesCurrent ? [{ kind: 'healRoles' }] : [];
   return {

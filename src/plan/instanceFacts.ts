@@ -35,6 +35,8 @@ export interface InstanceFacts {
   readonly podRole: 'primary' | 'replica' | null | undefined;
   /** What the server said when the WAL it needs was gone from the primary. */
   readonly missingWal: string | null;
+  /** What the server said when it stopped replaying because its settings are below the primary's. */
+  readonly pausedReplay: string | null;
   /** Since this instance was last told to clone again; null when it never was. */
   readonly sinceCloneAgainMs: number | null;
 }
