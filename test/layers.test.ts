@@ -12,7 +12,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   endpoints: ['lib', 'postgres'],
   plan: pure,
   objects: pure,
-  kube: ['lib', '@kubernetes/client-node', 'undici'],
+  kube: ['lib', '@kubernetes/client-node'],
   router: ['lib', 'postgres', 'endpoints', 'pg'],
   operator: [
     ...pure,

@@ -145,7 +145,6 @@ export const statusSchema = z.strictObject({
 export type ReplicatedPostgresStatus = z.output<typeof statusSchema>;
 export type InstanceStatus = z.output<typeof instanceStatus>;
 export type PrimaryStatus = z.output<typeof primaryStatus>;
-export type FailoverRecord = z.output<typeof failoverRecord>;
 export type Condition = z.output<typeof condition>;
 
 /** The conditions that a ReplicatedPostgres may carry, and what `True` means. */

@@ -66,10 +66,10 @@ test('writes, replication and poolers go on without the operator, and nothing re
       (it) => it === 't',
     );
   }
-  const throughPooler = await kubectl([
-    ...['-n', namespace, 'exec', `${primary}-0`, '-c', 'postgres', '--', 'sh', '-c'],
-    'PGPASSWORD=$(cat /etc/replica-manager/secrets/app/password) psql "host=orders-pooler-rw port=6432 user=app dbname=app sslmode=require" -Atqc "select 1"',
-  ]);
+  const inPod = ['-n', namespace, 'exec', `${primary}-0`, '-c', 'postgres', '--', 'sh', '-c'];
+  const login = 'host=orders-pooler-rw port=6432 user=app dbname=app sslmode=require';
+  const command = `PGPASSWORD=$(cat /etc/replica-manager/secrets/app/password) psql "${login}" -Atqc "select 1"`;
+  const throughPooler = await kubectl([...inPod, command]);
   expect(throughPooler.trim()).toBe('1');
 
   await scaleOperator(2);
