@@ -48,15 +48,9 @@ const helmRelease = (command: readonly string[], folder: string, ...more: readon
 const readCrd = (path: string) => kubectl(['get', 'crd', crd, '-o', `jsonpath=${path}`]);
 const columns = '{.spec.versions[0].additionalPrinterColumns[*].name}';
 
-/** There is one CRD in a cluster: whoever had it before gets it back. */
-const giveCrdBack = () => {
-  const annotate = ['annotate', 'crd', crd, '--overwrite'];
-  const owner = [
-    `meta.helm.sh/release-name=replica-manager`,
-    `meta.helm.sh/release-namespace=${operatorNamespace}`,
-  ];
-  return kubectl([...annotate, ...owner]);
-};
+/** There is one CRD in a cluster. Whoever installs it first owns it, and an upgrade takes it back. */
+const giveCrdBack = () =>
+  helm(['upgrade', 'replica-manager', chartFolder, '-n', operatorNamespace, '--reuse-values']);
 
 beforeAll(async () => {
   await helm(['uninstall', release, '-n', namespace, '--ignore-not-found', '--wait']);
