@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events';
 import { setTimeout as wait } from 'node:timers/promises';
 import { afterEach, expect, test } from 'vitest';
 import { applyContentType, type KubeClient, withTimeout } from '../../src/kube/client.ts';
@@ -139,6 +140,20 @@ test('a request without an answer ends by its deadline', async () => {
 
   await failed;
   expect(clock.sleeps).toEqual([]);
+});
+
+test('when a request has been answered, neither a timer nor a listener is left', async () => {
+  const server = await startServer();
+  server.answer('other', json({}));
+  const clock = new ManualClock();
+  const { signal } = new AbortController();
+
+  await connect(server.url, { clock }).request({ method: 'GET', path: '/version', signal });
+
+  expect({ sleeps: clock.sleeps, listeners: getEventListeners(signal, 'abort').length }).toEqual({
+    sleeps: [],
+    listeners: 0,
+  });
 });
 
 test('an answer that stops in the middle ends by the deadline as well', async () => {

@@ -158,6 +158,31 @@ test('a leader whose server says nothing stops leading at its deadline, not when
   expect(one.clock.now() - start).toBe(10_000);
 });
 
+test('a renewal counts from when it was sent, not from when it was answered', async () => {
+  const { api, objects } = await startServer();
+  const one = candidate(api, 'one');
+  await one.clock.slept(2_000);
+  const start = one.clock.now();
+  const gate = Promise.withResolvers<void>();
+  api.answerAlways(async (response, request) => {
+    await gate.promise;
+    await objects.answer(response, request);
+  });
+  const seen = api.requests.length;
+
+  await one.clock.pass(2_000);
+  await api.request(seen + 1);
+  one.clock.advance(3_000);
+  gate.resolve();
+  await one.clock.slept(2_000);
+  api.answerAlways(failure(500, 'InternalError'));
+  for (let attempt = 0; attempt < 3; attempt += 1) await one.clock.pass(2_000);
+  await one.clock.pass(1_000);
+  await until(() => one.events.includes('stops leading'));
+
+  expect(one.clock.now() - start).toBe(12_000);
+});
+
 test('a leader that finds another holder in its Lease stops at once', async () => {
   const { api, objects } = await startServer();
   const one = candidate(api, 'one');
