@@ -25,7 +25,7 @@ let second: PortForward;
 
 beforeAll(async () => {
   certificates = await makeCertificates(
-    (['127.0.0.1', '127.0.0.2', '127.0.0.3'] as const).map((value) => ({ type: 'ip', value })),
+    (['127.0.0.1', '127.0.0.2', '127.0.0.3', '127.0.0.4'] as const).map((value) => ({ type: 'ip', value })),
   );
   servers = await startTemporaryPostgres({ replicas: 1, certificates });
   const [replica] = servers.replicas;
@@ -50,6 +50,12 @@ afterAll(async () => {
   await second?.[Symbol.asyncDispose]();
   await servers?.[Symbol.asyncDispose]();
 });
+
+/** Names of the application's pool among the metrics. */
+const samples = {
+  idle: 'replica_manager_pooler_servers{database="app",user="app",state="idle",pooler="rw"}',
+  waiting: 'replica_manager_pooler_clients{database="app",user="app",state="waiting",pooler="rw"}',
+};
 
 interface Scene extends AsyncDisposable {
   readonly pooler: RunningPooler;
@@ -110,7 +116,7 @@ const onlySecond = (differences: Partial<EndpointsDocument> = {}) =>
 
 test('an application logs in with the password that PostgreSQL knows, and nobody else gets in', async () => {
   await using it = await scene('rw');
-  const { login } = it.pooler;
+  const login = (differences = {}) => it.pooler.login(differences);
 
   expect(await askOnce(login(), 'select current_user')).toBe('app');
   const refused = async (differences: object) => expect(askOnce(login(differences), 'select 1')).rejects;
@@ -216,6 +222,27 @@ test('writes follow the primary to another server', async () => {
   );
 });
 
+test('writes that wait for a dead primary are served by its successor within 3 s', async () => {
+  const mortal = await forwardPort('127.0.0.4', first.port, servers.primary.port);
+  await using it = await scene('rw', bothServers({ primary: primaryEndpoint(at(mortal)), replicas: [] }));
+  const pool = new Pool({ ...it.pooler.login(), max: 4 });
+  const ask = () => pool.query(whoAreYou).then(({ rows }) => rows[0].current_setting, String);
+  expect(await ask()).toBe('orders-1');
+
+  await mortal[Symbol.asyncDispose]();
+  const metrics = async () => (await it.pooler.metrics()).split('\n');
+  await until('the pooler has noticed', async () => (await metrics()).includes(`${samples.idle} 0`));
+  const waiting = ask();
+  await until('the query waits', async () => (await metrics()).includes(`${samples.waiting} 1`));
+  const publishedAt = performance.now();
+  const primary = primaryEndpoint({ name: 'orders-2', ...at(second) });
+  it.publish(bothServers({ epoch: 13, primary, replicas: [] }));
+
+  expect(await waiting).toBe('orders-2');
+  expect(performance.now() - publishedAt).toBeLessThan(3_000);
+  await pool.end();
+});
+
 test('a pooler without a place for reads is not ready and says why', async () => {
   await using it = await scene('ro', null);
   expect(await it.pooler.probe('/readyz')).toEqual({ status: 503, body: 'waiting for a primary\n' });
@@ -312,9 +339,7 @@ test('the numbers of the pools are there for Prometheus', async () => {
 
   const lines = (await it.pooler.metrics()).split('\n');
   expect(lines).toContain('replica_manager_pooler_queries_total{database="app",pooler="rw"} 1');
-  expect(lines).toContain(
-    'replica_manager_pooler_servers{database="app",user="app",state="idle",pooler="rw"} 1',
-  );
+  expect(lines).toContain(`${samples.idle} 1`);
 });
 
 test('the log is JSON and holds no password', async () => {
