@@ -1,13 +1,12 @@
 // Entry of agent.mjs, the bundle that instance and pooler pods run. It must stay small and start fast, so it
 // holds no generated Kubernetes client and no schema library.
 
-import { installAgent } from './agent/installAgent.ts';
 import { runAgent } from './agent/runAgent.ts';
 import type { PoolerKind } from './api/names.ts';
 
 const version = process.env['REPLICA_MANAGER_VERSION'] ?? '0.0.0';
 
-const usage = 'usage: agent.mjs agent | pooler rw|ro | install DIRECTORY | version';
+const usage = 'usage: agent.mjs agent | pooler rw|ro | version';
 
 async function main(args: readonly string[]): Promise<void> {
   const stop = new AbortController();
@@ -17,7 +16,6 @@ async function main(args: readonly string[]): Promise<void> {
   const [part, argument] = args;
   if (part === 'agent') return runAgent(process.env, version, stop.signal);
   if (part === 'pooler' && (argument === 'rw' || argument === 'ro')) return pooler(argument, stop.signal);
-  if (part === 'install' && argument !== undefined) return installAgent(process.argv[1] ?? '', argument);
   if (part === 'version') {
     process.stdout.write(`${version}\n`);
     return;
