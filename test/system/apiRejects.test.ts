@@ -2,6 +2,7 @@
 import { KubeConfig } from '@kubernetes/client-node';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { apiVersion, kind } from '../../src/api/names.ts';
+import { statusSchema } from '../../src/api/replicatedPostgresStatus.ts';
 import { ApiError } from '../../src/kube/apiError.ts';
 import { clientFromKubeConfig } from '../../src/kube/clientFromKubeConfig.ts';
 import { pathOf, resources } from '../../src/kube/resources.ts';
@@ -109,4 +110,68 @@ test('kubectl scale cannot ask for more instances than there may be', async () =
   await expect(scale(16)).rejects.toThrow(/spec\.instances.* less than or equal to 15/);
   await expect(scale(0)).rejects.toThrow(/spec\.instances.* greater than or equal to 1/);
   await kubectl(['-n', namespace, 'delete', 'rpg', 'scaled', '--wait=false']);
+});
+
+test('the API server takes every field of a status as the operator writes it', async () => {
+  const at = '2026-11-24T06:00:00.000Z';
+  const instance = {
+    name: 'full-1',
+    role: 'replica',
+    ready: true,
+    routable: false,
+    promotable: true,
+    reason: 'it is 12 s late',
+    lagSeconds: 12.5,
+    lagBytes: 2 ** 40,
+    receivedLsn: '1/2A',
+    replayedLsn: '1/29',
+    receiver: 'streaming',
+    zone: 'a',
+    pendingRestart: ['max_connections'],
+    measuredAt: at,
+  };
+  const failover = {
+    kind: 'failover',
+    from: 'full-2',
+    to: 'full-1',
+    epoch: 3,
+    detectedAt: at,
+    fencedAt: at,
+    promotedAt: at,
+    publishedAt: at,
+    writeGapMs: 900,
+    lostBytes: 0,
+    reason: 'the primary was lost',
+  };
+  const condition = { type: 'Ready', status: 'True', reason: 'AllReady', message: 'all is well' };
+  const status = {
+    phase: 'Ready',
+    primary: { name: 'full-2', epoch: 3, timeline: 3, lsn: '1/2B', since: at },
+    instances: [instance],
+    routing: { configMap: 'full-endpoints', generation: 41 },
+    failovers: [failover],
+    replicas: 1,
+    readyInstances: 1,
+    routableReplicas: 0,
+    readySummary: '1/1',
+    maxLag: '12.5s',
+    selector: 'a=b',
+    systemIdentifier: '7421',
+    observedGeneration: 1,
+    conditions: [{ ...condition, lastTransitionTime: at, observedGeneration: 1 }],
+  };
+  expect(statusSchema.safeParse(status).error).toBeUndefined();
+  expect(Object.keys(statusSchema.shape).filter((field) => !(field in status))).toEqual([]);
+  await create('full', quiet);
+
+  const written = await client.request<{ status: unknown }>({
+    method: 'PATCH',
+    path: `${collection}/full/status`,
+    query: { dryRun: 'All', fieldManager: 'test', force: true, fieldValidation: 'Strict' },
+    contentType: 'application/apply-patch+yaml',
+    body: { apiVersion, kind, metadata: { name: 'full' }, status },
+  });
+
+  expect(written.status).toEqual(status);
+  await kubectl(['-n', namespace, 'delete', 'rpg', 'full', '--wait=false']);
 });
