@@ -4,7 +4,7 @@ import type { Log } from '../lib/log.ts';
 import type { AdminConsole } from './adminConsole.ts';
 
 export interface ReloadDeps {
-  readonly console: AdminConsole;
+  readonly console: Pick<AdminConsole, 'run'>;
   readonly clock: Clock;
   readonly log: Log;
 }
