@@ -1,0 +1,103 @@
+// What an application sees of the poolers, from a pod of the cluster.
+import { beforeAll, expect, test } from 'vitest';
+import { eventually, kubectl } from '../fixtures/kubectl.ts';
+import {
+  instanceStatus,
+  namespace,
+  primaryName,
+  readyTopology,
+  replicaNames,
+  servicePods,
+} from '../fixtures/topology.ts';
+
+const whoAreYou = 'select inet_server_addr()';
+
+interface Login {
+  readonly pooler: 'rw' | 'ro';
+  readonly user?: 'app' | 'postgres';
+  readonly database?: string;
+  readonly sslmode?: string;
+}
+
+/** Lines that psql prints in an instance's pod; what goes wrong is printed too. */
+async function askPooler(statements: readonly string[], login: Login): Promise<string> {
+  const { pooler, user = 'app', database = 'app', sslmode = 'require' } = login;
+  const port = pooler === 'rw' ? 6432 : 6433;
+  const place = `host=orders-pooler-${pooler} port=${port} user=${user} dbname=${database} sslmode=${sslmode}`;
+  const password = `/etc/replica-manager/secrets/${user === 'app' ? 'app' : 'superuser'}/password`;
+  const psql = `psql "${place}" -X -At ${statements.map((sql) => `-c "${sql}"`).join(' ')}`;
+  const command = `PGPASSWORD=$(cat ${password}) ${psql} 2>&1 || true`;
+  const pod = `${await primaryName()}-0`;
+  const text = await kubectl(['-n', namespace, 'exec', pod, '-c', 'postgres', '--', 'sh', '-c', command]);
+  return text.trim();
+}
+
+async function addressOf(instance: string): Promise<string> {
+  const jsonpath = 'jsonpath={.status.podIP}';
+  return (await kubectl(['-n', namespace, 'get', 'pod', `${instance}-0`, '-o', jsonpath])).trim();
+}
+
+beforeAll(async () => {
+  await readyTopology();
+  for (const service of ['orders-pooler-rw', 'orders-pooler-ro']) {
+    await eventually(
+      `${service} has two pods`,
+      60_000,
+      () => servicePods(service),
+      (pods) => pods.length === 2,
+    );
+  }
+});
+
+test('the read-write pooler leads to the primary', async () => {
+  expect(await askPooler([whoAreYou], { pooler: 'rw' })).toBe(await addressOf(await primaryName()));
+});
+
+test('the read-only pooler serves one client by every replica in turn', async () => {
+  const replicas = await replicaNames();
+  for (const replica of replicas) expect((await instanceStatus(replica)).routable).toBe(true);
+  const addresses = await Promise.all(replicas.map(addressOf));
+  // Connections are opened one after the other, a few a second, once there is a client.
+  const statements = Array.from({ length: 20 }, () => ['select pg_sleep(0.1)', whoAreYou]).flat();
+
+  const lines = (await askPooler(statements, { pooler: 'ro' })).split('\n').filter(Boolean);
+
+  expect(new Set(lines)).toEqual(new Set(addresses));
+});
+
+test('the poolers let no superuser in, nobody without TLS, and nobody to the admin console', async () => {
+  for (const pooler of ['rw', 'ro'] as const) {
+    expect(await askPooler(['select 1'], { pooler, user: 'postgres' })).toContain('no such user');
+    expect(await askPooler(['select 1'], { pooler, sslmode: 'disable' })).toContain('SSL required');
+    expect(await askPooler(['show pools'], { pooler, database: 'pgbouncer' })).toContain('not allowed');
+  }
+});
+
+test('poolers that are replaced under load fail no transaction that has begun', async () => {
+  const pods = await servicePods('orders-pooler-rw');
+  const slow = Array.from({ length: 3 }, () =>
+    askPooler(['begin; select pg_sleep(4), 7 as answer; commit'], { pooler: 'rw' }),
+  );
+  await eventually(
+    'the transactions run',
+    10_000,
+    () =>
+      askPooler(
+        [
+          `select count(*) from pg_stat_activity where query like '%answer; commit%' and state = 'active' and pid <> pg_backend_pid()`,
+        ],
+        { pooler: 'rw' },
+      ),
+    (count) => Number(count) >= 3,
+  );
+
+  await kubectl(['-n', namespace, 'delete', 'pod', '--wait=false', ...pods]);
+
+  for (const output of await Promise.all(slow)) expect(output).toMatch(/\|7$/m);
+  await eventually(
+    'two new poolers serve',
+    60_000,
+    () => servicePods('orders-pooler-rw'),
+    (now) => now.length === 2 && now.every((pod) => !pods.includes(pod)),
+  );
+});
