@@ -18,7 +18,7 @@ const busyCycleEveryMs = 200;
 const stuckAfterMs = 30_000;
 
 export class InstanceLoop implements StatusSource {
-  readonly #parts: AgentParts;
+  readonly parts: AgentParts;
   readonly #onCertificate: (certificate: CertificateFiles) => void;
   #status: AgentStatus;
   #cycledAtMs: number;
@@ -28,7 +28,7 @@ export class InstanceLoop implements StatusSource {
   #told = '';
 
   constructor(deps: AgentDeps, onCertificate: (certificate: CertificateFiles) => void = () => {}) {
-    this.#parts = createAgentParts(deps);
+    this.parts = createAgentParts(deps);
     this.#onCertificate = onCertificate;
     this.#status = firstStatus(deps.settings);
     this.#cycledAtMs = deps.clock.now();
@@ -39,7 +39,7 @@ export class InstanceLoop implements StatusSource {
   }
 
   isLive(): boolean {
-    return this.#parts.clock.now() - this.#cycledAtMs < stuckAfterMs;
+    return this.parts.clock.now() - this.#cycledAtMs < stuckAfterMs;
   }
 
   isReady(): boolean {
@@ -48,7 +48,7 @@ export class InstanceLoop implements StatusSource {
 
   /** Runs until `signal` is aborted and PostgreSQL has stopped in order. */
   async run(signal: AbortSignal): Promise<void> {
-    const { wake, clock, memory, lease, document, podLabel } = this.#parts;
+    const { wake, clock, memory, lease, document, podLabel } = this.parts;
     const end = new AbortController();
     const helpers = [lease.run(end.signal), document.run(end.signal), podLabel.run(end.signal)];
     const onAbort = () => {
@@ -65,7 +65,7 @@ export class InstanceLoop implements StatusSource {
     } finally {
       signal.removeEventListener('abort', onAbort);
       end.abort(new Error('the agent has ended'));
-      this.#parts.connection.close();
+      this.parts.connection.close();
       await Promise.allSettled(helpers);
     }
   }
@@ -77,27 +77,27 @@ export class InstanceLoop implements StatusSource {
   }
 
   async #cycle(signal: AbortSignal): Promise<void> {
-    const { clock, log } = this.#parts;
+    const { clock, log } = this.parts;
     try {
-      const facts = await observeInstance(this.#parts, this.#stopRequested, signal);
+      const facts = await observeInstance(this.parts, this.#stopRequested, signal);
       const plan = planInstance(facts);
       this.#publish(facts, plan);
-      for (const action of plan.actions) await execute(action, this.#parts, signal);
-      this.#onCertificate(await readCertificateFiles(this.#parts.settings.places.tlsDir));
+      for (const action of plan.actions) await execute(action, this.parts, signal);
+      this.#onCertificate(await readCertificateFiles(this.parts.settings.places.tlsDir));
       this.#complaint = '';
     } catch (error) {
       // The next cycle sees the facts as they are then; nothing is kept from this one.
       const text = error instanceof Error ? error.message : String(error);
       if (text !== this.#complaint) log.error({ err: error }, 'a cycle of the agent failed and is repeated');
       this.#complaint = text;
-      if (this.#stopRequested && this.#parts.server.state.kind === 'stopped')
-        this.#parts.memory.isFinished = true;
+      if (this.#stopRequested && this.parts.server.state.kind === 'stopped')
+        this.parts.memory.isFinished = true;
     }
     this.#cycledAtMs = clock.now();
   }
 
   #publish(facts: InstanceFacts, plan: InstancePlan): void {
-    const { lease, settings, memory, log, document } = this.#parts;
+    const { lease, settings, memory, log, document } = this.parts;
     this.#ready = facts.server.kind === 'answering';
     this.#status = instanceStatus(settings, facts, plan, memory);
     const leaseSeconds = document.config?.failover.leaseSeconds;
