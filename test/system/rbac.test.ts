@@ -38,8 +38,8 @@ function neededRights({ verb, objectRef, responseStatus }: AuditEvent): readonly
   return isMaking ? [`${what} patch`, `${what} create`] : [`${what} ${verb}`];
 }
 
-const operatorRequests = () =>
-  auditLog(operatorNamespace, 'replica-manager').filter(({ stage }) => stage !== 'ResponseStarted');
+/** A watch is written down when it begins as well as when it ends. */
+const operatorRequests = () => auditLog(operatorNamespace, 'replica-manager');
 
 const applyTopology = (spec: object) =>
   kubectl(['apply', '-f', '-'], {
