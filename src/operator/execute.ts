@@ -38,6 +38,8 @@ export async function execute(
     }
     case 'ownClaim':
       return ownClaim(action, observed, deps, signal);
+    case 'growClaim':
+      return growClaim(action, observed, deps, signal);
     case 'labelRoutable':
       return labelPod(action, observed, deps, signal);
     case 'applyStatus':
@@ -81,7 +83,7 @@ async function applyDesired(
     }
   } catch (error) {
     // What can never succeed must not keep the rest from being done: readers still need their endpoints.
-    if (!(error instanceof ApiError) || !error.isTerminal) throw error;
+    if (!isRefusal(error)) throw error;
     deps.log.error({ ...about, err: error }, 'the API server refuses an object for good');
     const message = `${desired.kind} ${desired.metadata.name} was refused: ${error.message}`;
     recordEvent({ type: 'Warning', reason: 'ApplyRefused', message }, observed, deps);
@@ -114,6 +116,32 @@ async function ownClaim(
   await writeIfThere(mergePatch(deps.client, resources.PersistentVolumeClaim, target, patch, signal), deps);
 }
 
+async function growClaim(
+  { name, uid, size }: Extract<Action, { kind: 'growClaim' }>,
+  observed: Observed,
+  deps: Deps,
+  signal: AbortSignal,
+): Promise<void> {
+  const { namespace } = observed.key;
+  const patch = { metadata: { uid }, spec: { resources: { requests: { storage: size } } } };
+  try {
+    await writeIfThere(
+      mergePatch(deps.client, resources.PersistentVolumeClaim, { namespace, name }, patch, signal),
+      deps,
+    );
+    recordEvent(
+      { type: 'Normal', reason: 'VolumeGrows', message: `the volume ${name} grows to ${size}` },
+      observed,
+      deps,
+    );
+  } catch (error) {
+    if (!isRefusal(error)) throw error;
+    deps.memory.of(`${namespace}/${observed.key.name}`).refusedSizes.set(uid, size);
+    const message = `the volume ${name} cannot grow to ${size}: ${error.message}`;
+    recordEvent({ type: 'Warning', reason: 'VolumeCannotGrow', message }, observed, deps);
+  }
+}
+
 async function labelPod(
   { pod, uid, isRoutable }: Extract<Action, { kind: 'labelRoutable' }>,
   { key }: Observed,
@@ -134,6 +162,11 @@ async function writeStatus(
   const object = { apiVersion, kind, metadata: observed.key, status };
   await writeIfThere(applyStatus(deps.client, object, signal), deps);
   deps.memory.of(`${observed.key.namespace}/${observed.key.name}`).statusWrittenAt = deps.clock.now();
+}
+
+/** What the API server will not do however often it is asked. */
+function isRefusal(error: unknown): error is ApiError {
+  return error instanceof ApiError && (error.isTerminal || error.status === 403);
 }
 
 /** An object that has gone in the meantime, or is another one of the same name, is news that the next cycle will see. */

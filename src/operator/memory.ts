@@ -8,6 +8,8 @@ export interface TopologyMemory {
   hasSaidFarewell: boolean;
   /** Credentials as last read or made, with the versions of the Secrets that they go with. */
   credentials: RememberedCredentials | undefined;
+  /** Sizes that claims could not be grown to, by the claim's uid. */
+  readonly refusedSizes: Map<string, string>;
 }
 
 export interface RememberedCredentials {
@@ -24,7 +26,12 @@ export class Memory {
   of(key: string): TopologyMemory {
     const known = this.#topologies.get(key);
     if (known !== undefined) return known;
-    const fresh = { statusWrittenAt: -Infinity, hasSaidFarewell: false, credentials: undefined };
+    const fresh = {
+      statusWrittenAt: -Infinity,
+      hasSaidFarewell: false,
+      credentials: undefined,
+      refusedSizes: new Map(),
+    };
     this.#topologies.set(key, fresh);
     return fresh;
   }

@@ -10,10 +10,12 @@ import { differs } from '../kube/differs.ts';
 import type { KubeObject } from '../kube/kubeObject.ts';
 import type { PersistentVolumeClaim, Pod } from '../kube/resources.ts';
 import { parseObjectKey } from '../kube/store.ts';
+import { parseBytes } from '../lib/quantity.ts';
 import type { ClaimFacts, InstanceFacts, Observed, PodFacts, ResourceFacts } from '../plan/observed.ts';
 import type { PlanTools } from '../plan/topology.ts';
 import { buildDesired } from './buildDesired.ts';
 import type { Deps } from './deps.ts';
+import type { TopologyMemory } from './memory.ts';
 import { observeCredentials } from './observeCredentials.ts';
 import { readLeaseFacts } from './readLease.ts';
 
@@ -44,7 +46,7 @@ export async function observe(key: string, deps: Deps, signal: AbortSignal): Pro
       watches.named('ConfigMap', key, names.endpointsConfigMap)?.data?.[endpointsKey],
     ),
     instances: await observeInstances(key, deps, signal),
-    claims: watches.of('PersistentVolumeClaim', key).map((it) => readClaim(it)),
+    claims: watches.of('PersistentVolumeClaim', key).map((it) => readClaim(it, memory.of(key))),
     poolers: {
       readWrite: observePooler(key, names.pooler('rw'), deps),
       readOnly: observePooler(key, names.pooler('ro'), deps),
@@ -122,6 +124,7 @@ async function observePod(
     uid: metadata.uid,
     isDeleting: metadata.deletionTimestamp !== undefined,
     isScheduled: node !== undefined,
+    isReady: pod.status?.conditions?.some((it) => it.type === 'Ready' && it.status === 'True') === true,
     zone: node === undefined ? null : await deps.zones.zoneOf(node, signal),
     routableLabel: metadata.labels?.[labels.routable],
     stuck: readStuck(pod),
@@ -142,13 +145,16 @@ function readStuck({ status }: Pod): PodFacts['stuck'] {
   return undefined;
 }
 
-function readClaim({ metadata }: PersistentVolumeClaim): ClaimFacts {
+function readClaim({ metadata, spec }: PersistentVolumeClaim, { refusedSizes }: TopologyMemory): ClaimFacts {
+  const size = spec?.resources?.requests?.['storage'];
   return {
     name: metadata.name,
     uid: metadata.uid,
     instance: metadata.labels?.[labels.instance],
     isDeleting: metadata.deletionTimestamp !== undefined,
     isOwned: metadata.ownerReferences?.some((it) => it.kind === 'ReplicatedPostgres') === true,
+    sizeBytes: parsed(parseBytes, size),
+    refusedBytes: parsed(parseBytes, refusedSizes.get(metadata.uid)),
   };
 }
 

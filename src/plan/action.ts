@@ -21,6 +21,8 @@ export type Action =
   | { readonly kind: 'deleteClaim'; readonly name: string; readonly uid: string }
   /** Makes a volume go, or not go, together with the ReplicatedPostgres. */
   | { readonly kind: 'ownClaim'; readonly name: string; readonly uid: string; readonly isOwned: boolean }
+  /** Asks for a larger volume. Not every storage class can do that. */
+  | { readonly kind: 'growClaim'; readonly name: string; readonly uid: string; readonly size: string }
   /** Puts a pod into, or takes it out of, the Service of the replicas. */
   | {
       readonly kind: 'labelRoutable';

@@ -6,6 +6,7 @@
 
 import { dataClaimName } from '../api/names.ts';
 import type { ReplicatedPostgres } from '../api/replicatedPostgres.ts';
+import { parseBytes } from '../lib/quantity.ts';
 import type { Action, TopologyEvent } from './action.ts';
 import type { ClaimFacts, Observed } from './observed.ts';
 import type { Scale } from './scale.ts';
@@ -18,11 +19,23 @@ export function planClaims(
 ): readonly Action[] {
   const isOwned = spec.storage.onDelete === 'Delete';
   const leaving = new Set(scale.removed.map(dataClaimName));
+  const staying = new Set(scale.members.map(dataClaimName));
   return claims.flatMap(({ name, uid, ...claim }): Action[] => {
     if (claim.isDeleting) return [];
     if (isOwned && leaving.has(name)) return [{ kind: 'deleteClaim', name, uid }];
-    return claim.isOwned === isOwned ? [] : [{ kind: 'ownClaim', name, uid, isOwned }];
+    return [
+      ...(claim.isOwned === isOwned ? [] : [{ kind: 'ownClaim', name, uid, isOwned } as const]),
+      ...(staying.has(name) && isTooSmall(claim, spec.storage.size)
+        ? [{ kind: 'growClaim', name, uid, size: spec.storage.size } as const]
+        : []),
+    ];
   });
+}
+
+/** A size that was refused once is not asked for again, until another one is wanted. */
+function isTooSmall(claim: Pick<ClaimFacts, 'sizeBytes' | 'refusedBytes'>, size: string): boolean {
+  const wantedBytes = parseBytes(size);
+  return claim.sizeBytes !== undefined && claim.sizeBytes < wantedBytes && claim.refusedBytes !== wantedBytes;
 }
 
 /** Who came and who went. The very first instances are no news. */

@@ -33,7 +33,7 @@ function instanceEvents(
   const because = now.reason ?? 'no reason is known';
   if (now.ready && before?.ready !== true) events.push(normal('InstanceReady', `${now.name} answers`));
   if (!now.ready && before?.ready === true)
-    events.push(warning('InstanceNotReady', `${now.name} ${because}`));
+    events.push(warning('InstanceNotReady', `${now.name}: ${because}`));
   else if (!now.ready && isNewTrouble(before, now))
     events.push(warning('InstanceTrouble', `${now.name}: ${because}`));
   if (now.name === primary) return events;
@@ -41,7 +41,7 @@ function instanceEvents(
     events.push(normal('ReplicaRoutable', `${now.name} serves reads`));
   }
   if (!now.routable && before?.routable === true) {
-    events.push(warning('ReplicaNotRoutable', `${now.name} no longer serves reads: it ${because}`));
+    events.push(warning('ReplicaNotRoutable', `${now.name} no longer serves reads: ${because}`));
   }
   return events;
 }

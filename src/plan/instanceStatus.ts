@@ -30,13 +30,16 @@ export function judgeInstance(
 
   switch (facts.probe.kind) {
     case 'pending':
-      return context.previous ?? { name, ...silent, ...zone, reason: reason ?? 'has not been measured yet' };
+      // A pod that is ready was measured by whoever was leader before; a new one has to show itself first.
+      if (facts.pod.isReady && reason === undefined && context.previous !== undefined)
+        return context.previous;
+      return { name, ...silent, ...zone, reason: reason ?? 'has not been measured yet' };
     case 'unreachable':
       return {
         name,
         ...silent,
         role: context.previous?.role ?? 'unknown',
-        routable: facts.reads.routable && name !== context.primary,
+        routable: facts.reads.routable && !facts.pod.isDeleting && name !== context.primary,
         reason: reason ?? 'does not answer',
         ...(name === context.primary ? {} : { receiver: 'unknown' as const }),
         ...zone,
@@ -93,6 +96,7 @@ function roundLag({ lag }: InstanceFacts): { lagSeconds?: number; lagBytes?: num
 function troubleOf(facts: InstanceFacts | undefined, context: InstanceContext): string | undefined {
   const pod = facts?.pod;
   if (facts === undefined || pod === undefined) return undefined;
+  if (pod.isDeleting) return 'its pod is being deleted';
   if (facts.agent?.phase === 'refused') return facts.agent.reason ?? 'refuses its volume';
   if (facts.probe.kind === 'measured') return troubleOfServer(facts.probe.probe, facts.name, context);
   if (facts.probe.kind === 'pending') return podTrouble(pod);
@@ -116,7 +120,6 @@ function troubleOfServer(
 }
 
 function podTrouble(pod: PodFacts): string | undefined {
-  if (pod.isDeleting) return 'its pod is being deleted';
   if (pod.stuck !== undefined)
     return pod.stuck.message === '' ? pod.stuck.reason : `${pod.stuck.reason}: ${pod.stuck.message}`;
   if (!pod.isScheduled) return 'its pod waits for a node';

@@ -49,6 +49,8 @@ export interface PodFacts {
   readonly uid: string;
   readonly isDeleting: boolean;
   readonly isScheduled: boolean;
+  /** Whether the kubelet says so. */
+  readonly isReady: boolean;
   readonly zone: string | null;
   readonly routableLabel: string | undefined;
   /** Why its containers do not run, in the kubelet's words: ImagePullBackOff, CrashLoopBackOff, … */
@@ -84,6 +86,10 @@ export interface ClaimFacts {
   readonly isDeleting: boolean;
   /** Whether it goes away together with the ReplicatedPostgres. */
   readonly isOwned: boolean;
+  /** As asked for; undefined when it cannot be read. */
+  readonly sizeBytes: number | undefined;
+  /** The size that the cluster has refused to grow it to, if any. */
+  readonly refusedBytes: number | undefined;
 }
 
 export interface PoolerFacts {

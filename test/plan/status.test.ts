@@ -187,8 +187,8 @@ test('events tell each transition once', () => {
   ]);
   expect(told(well, well)).toEqual([]);
   expect(told(well, lost)).toEqual([
-    'InstanceNotReady: orders-3 does not answer',
-    'ReplicaNotRoutable: orders-3 no longer serves reads: it does not answer',
+    'InstanceNotReady: orders-3: does not answer',
+    'ReplicaNotRoutable: orders-3 no longer serves reads: does not answer',
   ]);
 });
 

@@ -5,6 +5,7 @@ import type { Action } from '../../src/plan/action.ts';
 import type { Manifest, Observed } from '../../src/plan/observed.ts';
 import { planTopology } from '../../src/plan/topology.ts';
 import {
+  claim,
   late,
   lease,
   manifest,
@@ -30,6 +31,7 @@ function lines(actions: readonly Action[]): readonly string[] {
         return `${action.event.reason}: ${action.event.message}`;
       case 'deleteClaim':
       case 'ownClaim':
+      case 'growClaim':
         return `${action.kind} ${action.name}`;
       case 'applyStatus':
       case 'forgetTopology':
@@ -122,7 +124,7 @@ test('a replica that has become late leaves the Service, then the endpoints, the
     'labelRoutable orders-2-0 false',
     'applyObject ConfigMap/orders-endpoints',
     'applyStatus',
-    'ReplicaNotRoutable: orders-2 no longer serves reads: it lags behind by 10 s or more',
+    'ReplicaNotRoutable: orders-2 no longer serves reads: lags behind by 10 s or more',
   ]);
 });
 
@@ -174,9 +176,7 @@ test('an object of ours that is not wanted is deleted, somebody else’s is left
 });
 
 test('scaling down drops the member from the configuration before its StatefulSet goes, and keeps its volume', () => {
-  const claims = [
-    { name: 'data-orders-3-0', uid: 'c3', instance: 'orders-3', isDeleting: false, isOwned: false },
-  ];
+  const claims = [claim(3)];
   const before = settled();
   const status = before.resource.kind === 'valid' ? before.resource.topology.status : undefined;
   const resource = {
@@ -197,13 +197,6 @@ test('scaling down drops the member from the configuration before its StatefulSe
 });
 
 test('with onDelete Delete the volume of a removed instance goes, and the others are owned by the topology', () => {
-  const claim = (ordinal: number) => ({
-    name: `data-orders-${ordinal}-0`,
-    uid: `c${ordinal}`,
-    instance: `orders-${ordinal}`,
-    isDeleting: false,
-    isOwned: false,
-  });
   const spec = { instances: 2, storage: { size: '1Gi', onDelete: 'Delete' } };
   const resource = { kind: 'valid', isDeleting: false, topology: topology(spec) } as const;
   const { actions } = plan({ resource, claims: [claim(1), claim(2), claim(3)] });
@@ -233,10 +226,7 @@ test('an invalid resource is said to be, and nothing else is touched', () => {
 });
 
 test('a deleted topology is not healed; volumes that stay are named once', () => {
-  const claims = [
-    { name: 'data-orders-1-0', uid: 'c1', instance: 'orders-1', isDeleting: false, isOwned: false },
-    { name: 'data-orders-2-0', uid: 'c2', instance: 'orders-2', isDeleting: false, isOwned: true },
-  ];
+  const claims = [claim(1), claim(2, { isOwned: true })];
   const message = 'VolumesRetained: the volumes data-orders-1-0 are kept, delete their claims to free them';
 
   expect(lines(plan({ resource: { kind: 'absent' }, claims }).actions)).toEqual([message, 'forgetTopology']);
@@ -301,7 +291,7 @@ test('an image that cannot be pulled is the reason of its instance and an event'
   const { actions } = next({ instances: [primary('orders-1'), replica('orders-2'), broken] });
 
   expect(lines(actions)).toContain(
-    'InstanceNotReady: orders-3 ImagePullBackOff: Back-off pulling image "postgres:nope"',
+    'InstanceNotReady: orders-3: ImagePullBackOff: Back-off pulling image "postgres:nope"',
   );
 });
 
@@ -317,5 +307,40 @@ test('a volume that the agent refuses is the reason of its instance, in its own 
   expect(statusOf(actions)?.conditions?.find((it) => it.type === 'ReplicationHealthy')).toMatchObject({
     status: 'False',
     message: `orders-3: ${reason}`,
+  });
+});
+
+test('volumes grow with the spec; a size that was refused is not asked for again', () => {
+  const spec = { storage: { size: '2Gi' } };
+  const claims = [claim(1), claim(2, { sizeBytes: 2 ** 31 }), claim(3, { refusedBytes: 2 ** 31 }), claim(9)];
+
+  expect(lines(next({ claims }, spec).actions)).toEqual(['growClaim data-orders-1-0']);
+});
+
+test('a pod that is being deleted leaves the reads while it still answers', () => {
+  const leaving = replica('orders-2', {
+    pod: { ...pod('orders-2'), routableLabel: 'true', isDeleting: true },
+  });
+
+  expect(lines(next({ instances: [primary('orders-1'), leaving, replica('orders-3')] }).actions)).toEqual([
+    'labelRoutable orders-2-0 false',
+    'applyObject ConfigMap/orders-endpoints',
+    'applyStatus',
+    'InstanceNotReady: orders-2: its pod is being deleted',
+    'ReplicaNotRoutable: orders-2 no longer serves reads: its pod is being deleted',
+  ]);
+});
+
+test('a new pod of a known instance is not ready before it has been measured', () => {
+  const fresh = replica('orders-2', {
+    pod: { ...pod('orders-2'), isReady: false },
+    probe: { kind: 'pending' },
+  });
+  const status = statusOf(next({ instances: [primary('orders-1'), fresh, replica('orders-3')] }).actions);
+
+  expect(status?.instances?.[1]).toMatchObject({
+    ready: false,
+    routable: false,
+    reason: 'has not been measured yet',
   });
 });
