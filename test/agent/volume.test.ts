@@ -151,6 +151,8 @@ function killChildren(pattern: RegExp): void {
     '\n',
   );
   for (const pid of pids.map((it) => it.trim()).filter((it) => it !== '')) {
-    if (pattern.test(readFileSync(`/proc/${pid}/cmdline`, 'utf8'))) process.kill(Number(pid), 'SIGKILL');
+    // `ps` itself was one of them.
+    const path = `/proc/${pid}/cmdline`;
+    if (existsSync(path) && pattern.test(readFileSync(path, 'utf8'))) process.kill(Number(pid), 'SIGKILL');
   }
 }
