@@ -274,7 +274,6 @@ function desiredFiles(
     instance: facts.instance,
     parameters: config.postgres.parameters,
     maxSlotWalKeepSizeBytes: config.replication.maxSlotWalKeepSizeBytes,
-    instances: config.instances.length,
     source,
     floors: volume.floors,
     places: facts.places,

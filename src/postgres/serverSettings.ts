@@ -10,8 +10,6 @@ export interface ServerSettingsInput {
   readonly instance: string;
   readonly parameters: Readonly<Record<string, string>>;
   readonly maxSlotWalKeepSizeBytes: number;
-  /** How many instances the topology has. */
-  readonly instances: number;
   /** Where to stream from, for a replica; null for the primary. */
   readonly source: { readonly host: string; readonly user: string; readonly slot: string } | null;
   /** Values of the primary that a replica may not fall below, from its control file. */
@@ -43,15 +41,16 @@ const defaults: Readonly<Record<string, string>> = {
   log_timezone: 'UTC',
 };
 
-/** Sizes that the guide names; more is fine, less would keep replicas out. */
-const floors: Readonly<Record<string, number>> = { max_wal_senders: 10, max_replication_slots: 10 };
+/**
+ * The guide's ten and more, enough for the largest topology (15 instances): each replica takes a slot and one
+ * sender, two while it is cloned. Fixed, because a change would need a restart of every instance.
+ */
+const floors: Readonly<Record<string, number>> = { max_wal_senders: 32, max_replication_slots: 24 };
 
 /** Name → value of everything that postgresql.conf says, in the order in which it says it. */
 export function serverSettings(input: ServerSettingsInput): Readonly<Record<string, string>> {
   const { places } = input;
   const asked: Record<string, string> = { ...defaults, ...input.parameters };
-  // Each replica takes one sender to stream, two while it is cloned.
-  raise(asked, { max_wal_senders: 10 + 2 * input.instances, max_replication_slots: 10 + input.instances });
   raise(asked, floors);
   if (input.source !== null) raise(asked, input.floors);
   return {
