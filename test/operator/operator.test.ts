@@ -1,0 +1,178 @@
+// The whole operator, from watch to write, against an API server in memory. No instance ever answers here.
+
+import { randomBytes } from 'node:crypto';
+import { afterEach, expect, test } from 'vitest';
+import { createKubeClient } from '../../src/kube/client.ts';
+import { systemClock } from '../../src/lib/clock.ts';
+import { silentLog } from '../../src/lib/log.ts';
+import { runOperator } from '../../src/operator/operator.ts';
+import { MemoryApiServer } from '../fixtures/memoryApiServer.ts';
+
+const endings: (() => Promise<void>)[] = [];
+afterEach(async () => {
+  for (const end of endings.splice(0).reverse()) await end();
+});
+
+async function startApi(): Promise<MemoryApiServer> {
+  const api = await MemoryApiServer.start();
+  endings.push(() => api.close());
+  return api;
+}
+
+/** Runs an operator until the test ends, or until it is stopped. */
+function startOperator(api: MemoryApiServer, identity = 'operator-a') {
+  const stop = new AbortController();
+  const client = createKubeClient({
+    server: api.url,
+    credentials: { current: () => Promise.resolve({ headers: {}, tls: {} }), forget: () => {} },
+    clock: systemClock,
+    userAgent: 'test',
+  });
+  const options = {
+    namespace: 'system',
+    podName: identity,
+    identity,
+    watchNamespaces: undefined,
+    images: { operator: 'operator:1', pooler: 'pooler:1' },
+    port: 0,
+  };
+  const world = { client, clock: systemClock, random: Math.random, randomBytes, log: silentLog };
+  const ended = runOperator(options, world, stop.signal);
+  const end = async () => {
+    stop.abort(new Error('the test is over'));
+    const how = await ended;
+    client.close();
+    return how;
+  };
+  endings.push(async () => {
+    await end();
+  });
+  return { end };
+}
+
+const topology = (name: string, spec: object = {}) => ({
+  apiVersion: 'replica-manager.io/v1',
+  kind: 'ReplicatedPostgres',
+  metadata: { name, namespace: 'shop', generation: 1 },
+  spec: { instances: 3, storage: { size: '1Gi' }, ...spec },
+});
+
+const names = (api: MemoryApiServer, plural: string) =>
+  api
+    .list(plural)
+    .map((it) => it.metadata.name)
+    .sort();
+const phase = (api: MemoryApiServer, name: string) =>
+  api.find<{ status?: { phase?: string } }>('replicatedpostgreses', name)?.status?.phase;
+const events = (api: MemoryApiServer) =>
+  api.list('events').map((it) => `${String(it['reason'])}: ${String(it['note'])}`);
+
+/** Waits until nothing has been written for a while, and forgets what was written. */
+async function quiet(api: MemoryApiServer): Promise<void> {
+  await expect.poll(() => api.writes.splice(0), { timeout: 10_000, interval: 400 }).toEqual([]);
+}
+
+async function runningTopology(spec: object = {}) {
+  const api = await startApi();
+  api.put('replicatedpostgreses', topology('orders', spec));
+  startOperator(api);
+  await expect.poll(() => phase(api, 'orders'), { timeout: 10_000 }).toBe('Provisioning');
+  await quiet(api);
+  return api;
+}
+
+test('everything that a topology needs is made, and then nothing more is written', async () => {
+  const api = await runningTopology();
+
+  expect(names(api, 'statefulsets')).toEqual(['orders-1', 'orders-2', 'orders-3']);
+  expect(names(api, 'deployments')).toEqual(['orders-pooler-ro', 'orders-pooler-rw']);
+  expect(names(api, 'configmaps')).toEqual(['orders-config', 'orders-endpoints']);
+  expect(names(api, 'secrets')).toHaveLength(7);
+  expect(api.list('services')).toHaveLength(5);
+});
+
+test('what is deleted or edited by hand is back at once, with the passwords that were', async () => {
+  const api = await runningTopology();
+  const before = api.find<{ data: Record<string, string> }>('secrets', 'orders-superuser');
+  api.remove('services', 'orders-primary');
+  api.remove('statefulsets', 'orders-2');
+  api.remove('secrets', 'orders-pooler-tls');
+  api.put('configmaps', {
+    ...api.find('configmaps', 'orders-endpoints'),
+    data: { 'endpoints.json': 'nonsense' },
+  });
+
+  await expect.poll(() => names(api, 'services'), { timeout: 5_000 }).toContain('orders-primary');
+  await expect.poll(() => names(api, 'statefulsets')).toContain('orders-2');
+  await expect.poll(() => names(api, 'secrets')).toContain('orders-pooler-tls');
+  await expect
+    .poll(
+      () =>
+        api.find<{ data: Record<string, string> }>('configmaps', 'orders-endpoints')?.data['endpoints.json'],
+    )
+    .toContain('"generation": 2');
+  expect(api.find<{ data: object }>('secrets', 'orders-superuser')?.data).toEqual(before?.data);
+});
+
+test('an instance that is scaled away goes, its volume stays and that is said', async () => {
+  const api = await runningTopology();
+  const labels = { 'replica-manager.io/topology': 'orders', 'replica-manager.io/instance': 'orders-3' };
+  api.put('persistentvolumeclaims', {
+    apiVersion: 'v1',
+    kind: 'PersistentVolumeClaim',
+    metadata: { name: 'data-orders-3-0', namespace: 'shop', labels },
+    spec: { resources: { requests: { storage: '1Gi' } } },
+  });
+  api.put('replicatedpostgreses', {
+    ...api.find('replicatedpostgreses', 'orders'),
+    spec: topology('orders', { instances: 2 }).spec,
+  });
+
+  await expect.poll(() => names(api, 'statefulsets'), { timeout: 5_000 }).toEqual(['orders-1', 'orders-2']);
+  await expect
+    .poll(() => events(api))
+    .toEqual([
+      'Scaled: orders-3 is removed',
+      'VolumesRetained: the volume data-orders-3-0 is kept, delete its claim to free it',
+    ]);
+  expect(names(api, 'persistentvolumeclaims')).toEqual(['data-orders-3-0']);
+});
+
+test('an invalid topology is said to be invalid, and does not keep others from being run', async () => {
+  const api = await startApi();
+  api.put('replicatedpostgreses', topology('broken', { instances: 0, postgres: 'nonsense' }));
+  api.put('replicatedpostgreses', topology('orders'));
+  startOperator(api);
+
+  await expect.poll(() => phase(api, 'broken'), { timeout: 10_000 }).toBe('Invalid');
+  await expect.poll(() => phase(api, 'orders')).toBe('Provisioning');
+  expect(names(api, 'statefulsets')).toEqual(['orders-1', 'orders-2', 'orders-3']);
+  expect(events(api)).toEqual([expect.stringContaining('Invalid: spec.')]);
+});
+
+test('an object that the API server refuses for good does not keep the others from being made', async () => {
+  const api = await startApi();
+  api.refuse('services', 'orders-primary', 'spec.ports: nothing of the kind');
+  api.put('replicatedpostgreses', topology('orders'));
+  startOperator(api);
+
+  await expect.poll(() => phase(api, 'orders'), { timeout: 10_000 }).toBe('Provisioning');
+  expect(names(api, 'statefulsets')).toHaveLength(3);
+  await expect
+    .poll(() => events(api))
+    .toContain('ApplyRefused: Service orders-primary was refused: spec.ports: nothing of the kind');
+});
+
+test('a second operator waits, writes nothing, and takes over when the first one stops', async () => {
+  const api = await startApi();
+  const first = startOperator(api, 'operator-a');
+  api.put('replicatedpostgreses', topology('orders'));
+  await expect.poll(() => phase(api, 'orders'), { timeout: 10_000 }).toBe('Provisioning');
+  startOperator(api, 'operator-b');
+  await quiet(api);
+  expect(await first.end()).toBe('stopped');
+  api.remove('services', 'orders-primary');
+
+  await expect.poll(() => names(api, 'services'), { timeout: 10_000 }).toContain('orders-primary');
+  expect(new Set(api.writes)).toEqual(new Set(['PATCH services/orders-primary']));
+});
