@@ -8,6 +8,9 @@ import { silentLog } from '../../src/lib/log.ts';
 import { runOperator } from '../../src/operator/operator.ts';
 import { MemoryApiServer } from '../fixtures/memoryApiServer.ts';
 
+/** On a busy machine; nothing here takes a second otherwise. */
+const soon = { timeout: 15_000 };
+
 const endings: (() => Promise<void>)[] = [];
 afterEach(async () => {
   for (const end of endings.splice(0).reverse()) await end();
@@ -69,14 +72,14 @@ const events = (api: MemoryApiServer) =>
 
 /** Waits until nothing has been written for a while, and forgets what was written. */
 async function quiet(api: MemoryApiServer): Promise<void> {
-  await expect.poll(() => api.writes.splice(0), { timeout: 10_000, interval: 400 }).toEqual([]);
+  await expect.poll(() => api.writes.splice(0), { ...soon, interval: 400 }).toEqual([]);
 }
 
 async function runningTopology(spec: object = {}) {
   const api = await startApi();
   api.put('replicatedpostgreses', topology('orders', spec));
   startOperator(api);
-  await expect.poll(() => phase(api, 'orders'), { timeout: 10_000 }).toBe('Provisioning');
+  await expect.poll(() => phase(api, 'orders'), soon).toBe('Provisioning');
   await quiet(api);
   return api;
 }
@@ -102,13 +105,14 @@ test('what is deleted or edited by hand is back at once, with the passwords that
     data: { 'endpoints.json': 'nonsense' },
   });
 
-  await expect.poll(() => names(api, 'services'), { timeout: 5_000 }).toContain('orders-primary');
-  await expect.poll(() => names(api, 'statefulsets')).toContain('orders-2');
-  await expect.poll(() => names(api, 'secrets')).toContain('orders-pooler-tls');
+  await expect.poll(() => names(api, 'services'), soon).toContain('orders-primary');
+  await expect.poll(() => names(api, 'statefulsets'), soon).toContain('orders-2');
+  await expect.poll(() => names(api, 'secrets'), soon).toContain('orders-pooler-tls');
   await expect
     .poll(
       () =>
         api.find<{ data: Record<string, string> }>('configmaps', 'orders-endpoints')?.data['endpoints.json'],
+      soon,
     )
     .toContain('"generation": 2');
   expect(api.find<{ data: object }>('secrets', 'orders-superuser')?.data).toEqual(before?.data);
@@ -128,9 +132,9 @@ test('an instance that is scaled away goes, its volume stays and that is said', 
     spec: topology('orders', { instances: 2 }).spec,
   });
 
-  await expect.poll(() => names(api, 'statefulsets'), { timeout: 5_000 }).toEqual(['orders-1', 'orders-2']);
+  await expect.poll(() => names(api, 'statefulsets'), soon).toEqual(['orders-1', 'orders-2']);
   await expect
-    .poll(() => events(api))
+    .poll(() => events(api), soon)
     .toEqual([
       'Scaled: orders-3 is removed',
       'VolumesRetained: the volume data-orders-3-0 is kept, delete its claim to free it',
@@ -144,8 +148,8 @@ test('an invalid topology is said to be invalid, and does not keep others from b
   api.put('replicatedpostgreses', topology('orders'));
   startOperator(api);
 
-  await expect.poll(() => phase(api, 'broken'), { timeout: 10_000 }).toBe('Invalid');
-  await expect.poll(() => phase(api, 'orders')).toBe('Provisioning');
+  await expect.poll(() => phase(api, 'broken'), soon).toBe('Invalid');
+  await expect.poll(() => phase(api, 'orders'), soon).toBe('Provisioning');
   expect(names(api, 'statefulsets')).toEqual(['orders-1', 'orders-2', 'orders-3']);
   expect(events(api)).toEqual([expect.stringContaining('Invalid: spec.')]);
 });
@@ -156,10 +160,10 @@ test('an object that the API server refuses for good does not keep the others fr
   api.put('replicatedpostgreses', topology('orders'));
   startOperator(api);
 
-  await expect.poll(() => phase(api, 'orders'), { timeout: 10_000 }).toBe('Provisioning');
+  await expect.poll(() => phase(api, 'orders'), soon).toBe('Provisioning');
   expect(names(api, 'statefulsets')).toHaveLength(3);
   await expect
-    .poll(() => events(api))
+    .poll(() => events(api), soon)
     .toContain('ApplyRefused: Service orders-primary was refused: spec.ports: nothing of the kind');
 });
 
@@ -167,12 +171,12 @@ test('a second operator waits, writes nothing, and takes over when the first one
   const api = await startApi();
   const first = startOperator(api, 'operator-a');
   api.put('replicatedpostgreses', topology('orders'));
-  await expect.poll(() => phase(api, 'orders'), { timeout: 10_000 }).toBe('Provisioning');
+  await expect.poll(() => phase(api, 'orders'), soon).toBe('Provisioning');
   startOperator(api, 'operator-b');
   await quiet(api);
   expect(await first.end()).toBe('stopped');
   api.remove('services', 'orders-primary');
 
-  await expect.poll(() => names(api, 'services'), { timeout: 10_000 }).toContain('orders-primary');
+  await expect.poll(() => names(api, 'services'), soon).toContain('orders-primary');
   expect(new Set(api.writes)).toEqual(new Set(['PATCH services/orders-primary']));
 });
