@@ -29,8 +29,8 @@ export interface AgentMemory {
   /** What `healRoles` last worked from. */
   rolesDigest: string | null;
   lastError: { readonly at: string; readonly message: string } | null;
-  /** Cleared when a receiver streams again: then it is history. */
-  receiverError: boolean;
+  /** What the last error was about: it is history when a receiver streams again, or when settings are written anew. */
+  lastErrorAbout: 'receiver' | 'settings' | 'server';
   missingWal: string | null;
   pausedReplay: string | null;
   clonedAgainAtMs: number | null;
@@ -60,7 +60,7 @@ export function createAgentParts(deps: AgentDeps): AgentParts {
     programs: null,
     rolesDigest: null,
     lastError: null,
-    receiverError: false,
+    lastErrorAbout: 'server',
     missingWal: null,
     pausedReplay: null,
     clonedAgainAtMs: null,
@@ -88,17 +88,15 @@ export function createAgentParts(deps: AgentDeps): AgentParts {
 const missingWalPattern = /requested WAL segment [0-9A-F]{24} has already been removed/;
 /** A primary that was restarted with a larger `max_connections` and the like leaves its replicas behind like this. */
 const pausedReplayPattern = /hot standby is not possible because of insufficient parameter settings/;
+const settingsPattern =
+  /^(unrecognized configuration parameter|invalid value for parameter|syntax error in file)/;
 const severeWords: ReadonlySet<string> = new Set(['FATAL', 'PANIC']);
-/** Clients are told these all the time; they say nothing about the server. */
-const ordinaryStates: ReadonlySet<string> = new Set([
-  '57P01',
-  '57P02',
-  '57P03',
-  '28P01',
-  '28000',
-  '3D000',
-  '53300',
-]);
+/** Processes whose failures are those of one client, not of the server. */
+const clientBackends: ReadonlySet<string> = new Set(['client backend', 'walsender']);
+/** Said when a process is told to end. */
+const orderlyStates: ReadonlySet<string> = new Set(['57P01', '57P02', '57P03']);
+/** `cannot_connect_now`: our own cycle asks until the server is up. */
+const startingUp = '57P03';
 
 /** Passes a report of PostgreSQL on to the pod's log and keeps what the plan and the status need. */
 function noteRecord(record: LogRecord, memory: AgentMemory, log: Log): void {
@@ -112,11 +110,17 @@ function noteRecord(record: LogRecord, memory: AgentMemory, log: Log): void {
   else log.info(facts, message);
   if (missingWalPattern.test(message)) memory.missingWal = `${message}: the volume must be cloned again`;
   if (pausedReplayPattern.test(message)) memory.pausedReplay = `${message}: the server must be restarted`;
-  if (severe && !ordinaryStates.has(record.sqlState ?? '')) {
-    memory.lastError = { at: at ?? '', message: `${severity}: ${message}` };
-    memory.receiverError = record.backend === 'walreceiver';
-  }
+  const about = aboutOf(record);
+  if (about === null) return;
+  memory.lastError = { at: at ?? '', message: `${severity}: ${message}` };
+  memory.lastErrorAbout = about;
 }
 
-/** `cannot_connect_now`: our own cycle asks until the server is up. */
-const startingUp = '57P03';
+/** Null when the report says nothing about the server as a whole. */
+function aboutOf(record: LogRecord): AgentMemory['lastErrorAbout'] | null {
+  const { severity, message, backend, sqlState } = record;
+  if (settingsPattern.test(message) && backend !== 'client backend') return 'settings';
+  if (!severeWords.has(severity) || orderlyStates.has(sqlState ?? '')) return null;
+  if (severity !== 'PANIC' && clientBackends.has(backend ?? '')) return null;
+  return backend === 'walreceiver' ? 'receiver' : 'server';
+}

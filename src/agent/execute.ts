@@ -29,6 +29,7 @@ export async function execute(action: InstanceAction, parts: AgentParts, signal:
       return parts.work.abandon(action.reason);
     case 'configure':
       await writeSettingsFiles(parts.paths.pgdata, action.files);
+      if (memory.lastErrorAbout === 'settings') memory.lastError = null;
       parts.server.reload();
       log.info({ changed: action.changed }, 'settings of PostgreSQL were written');
       return;

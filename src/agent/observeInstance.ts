@@ -85,7 +85,7 @@ async function observeServer(parts: AgentParts): Promise<ServerFact> {
     memory.lastRole = answer.role;
     memory.answeredAtMs = clock.now();
     if (answer.streaming === true) memory.missingWal = null;
-    if (answer.streaming === true && memory.receiverError) memory.lastError = null;
+    if (answer.streaming === true && memory.lastErrorAbout === 'receiver') memory.lastError = null;
     server.noteAnswer();
     return { kind: 'answering', as: answer.role, state: answer };
   } catch {

@@ -132,7 +132,8 @@ export class PrimaryLease {
     const holds = known.kind === 'held' && known.lease.spec?.holderIdentity === this.#deps.settings.instance;
     if (renewal === null || !holds) return this.#read(signal);
     const startedAt = this.#deps.clock.now();
-    if (startedAt - this.#renewedAtMs < renewEveryMs) return;
+    // Half a turn of tolerance: a timer that fires a little early must not put a renewal off by a whole turn.
+    if (startedAt - this.#renewedAtMs < renewEveryMs - readEveryMs / 2) return;
     const content = {
       spec: {
         renewTime: microTime(this.#deps.clock.wallNow()),

@@ -121,6 +121,20 @@ test('a setting that may be reloaded takes effect, and one that may not is repor
   expect(await first.query('show max_connections')).toEqual([{ max_connections: '30' }]);
 });
 
+test('a parameter that PostgreSQL does not know is reported, changes nothing, and is forgotten when it is taken back', {
+  timeout: 60_000,
+}, async () => {
+  const first = topology.instance(1);
+  const withParameter = (parameters: Record<string, string>) =>
+    topology.configure((config) => ({ ...config, postgres: { ...config.postgres, parameters } }));
+  const before = { shared_buffers: '16MB', work_mem: '7MB', max_connections: '40' };
+  withParameter({ ...before, work_men: '9MB' });
+  await first.reaches('reports the parameter', (it) => /work_men/.test(it.lastError?.message ?? ''));
+  expect(first.status).toMatchObject({ phase: 'running', role: 'primary' });
+  withParameter(before);
+  await first.reaches('forgets it', (it) => it.lastError === null);
+});
+
 test('the primary keeps a slot for every other instance and drops those of instances that are gone', {
   timeout: 60_000,
 }, async () => {
