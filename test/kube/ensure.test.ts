@@ -72,9 +72,19 @@ test('what apply leaves of an element added by hand is removed, if nobody has wr
   expect(api.requests[1]).toMatchObject({
     headers: { 'content-type': 'application/json-patch+json' },
     body: [
-      { op: 'replace', path: '/metadata/resourceVersion', value: '7' },
+      { op: 'test', path: '/spec/ports/1', value: extra },
       { op: 'remove', path: '/spec/ports/1' },
     ],
+  });
+});
+
+test('an element that changes before it can be removed is a conflict, to be looked at again', async () => {
+  const { api, client } = await connect();
+  api.answer('other', json(live([port, extra])), failure(422, 'Invalid', 'the test did not hold'));
+
+  await expect(ensureObject(client, wanted, live([extra]), forever())).rejects.toMatchObject({
+    isConflict: true,
+    message: 'Service orders was changed while elements were removed from it',
   });
 });
 
@@ -86,6 +96,40 @@ test('what somebody else keeps changing back is told, not written again and agai
   expect(await ensureObject(client, wanted, changed, forever())).toMatchObject({
     kind: 'applied',
     remaining: 'spec.ports[0].port',
+  });
+  expect(api.requests.length).toBe(1);
+});
+
+test('an element that stands in the way of ours is replaced before apply is tried again', async () => {
+  const { api, client } = await connect();
+  api.answer(
+    'other',
+    failure(422, 'Invalid', 'spec.ports[1].name: Duplicate value'),
+    json({}),
+    json(live([port])),
+  );
+
+  const ensured = await ensureObject(client, wanted, live([{ ...port, port: 9 }]), forever());
+
+  expect(ensured).toMatchObject({ kind: 'applied', remaining: undefined });
+  expect(api.requests.map(({ headers }) => headers['content-type'])).toEqual([
+    'application/apply-patch+yaml',
+    'application/json-patch+json',
+    'application/apply-patch+yaml',
+  ]);
+  expect(api.requests[1]?.body).toEqual([
+    { op: 'test', path: '/spec/ports', value: [{ ...port, port: 9 }] },
+    { op: 'replace', path: '/spec/ports', value: wanted.spec.ports },
+  ]);
+});
+
+test('a field that must not change is a terminal error at once', async () => {
+  const { api, client } = await connect();
+  api.answer('other', failure(422, 'Invalid', 'spec.type: field is immutable'));
+  const another = { ...wanted, spec: { ...wanted.spec, type: 'LoadBalancer' } };
+
+  await expect(ensureObject(client, another, live([port]), forever())).rejects.toMatchObject({
+    isTerminal: true,
   });
   expect(api.requests.length).toBe(1);
 });
