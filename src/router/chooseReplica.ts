@@ -29,6 +29,8 @@ export interface ReadFacts {
   readonly tried: ReadonlySet<string>;
   /** Number of this read; the same for all its attempts. */
   readonly turn: number;
+  /** A replica had no connection free. What overflows from replicas must not drown the primary. */
+  readonly isOverflow: boolean;
   readonly nowMs: number;
 }
 
@@ -48,7 +50,8 @@ export function chooseReplica(facts: ReadFacts): ReadChoice {
   if (serving !== undefined) return { kind: 'replica', endpoint: serving };
 
   const { primary } = document;
-  if (primary !== null && document.routing.fallbackToPrimary && !tried.has(primary.name)) {
+  const mayFallBack = document.routing.fallbackToPrimary && !facts.isOverflow;
+  if (primary !== null && mayFallBack && !tried.has(primary.name)) {
     return { kind: 'primary', endpoint: primary };
   }
   const resting = pick(withVerdict('resting'), turn);

@@ -145,12 +145,21 @@ class RoutingReplicaManager implements ReplicaManager {
     this.#turn = (turn + 1) % Number.MAX_SAFE_INTEGER;
     const tried = new Set<string>();
     let cause: unknown;
+    let busy: RouterError | undefined;
     await this.#ready();
     for (;;) {
       const { document } = this.#current();
-      const facts = { document, health: this.#health, tried, turn, nowMs: this.#deps.clock.now() };
+      const isOverflow = busy !== undefined;
+      const facts = {
+        document,
+        health: this.#health,
+        tried,
+        turn,
+        isOverflow,
+        nowMs: this.#deps.clock.now(),
+      };
       const choice = chooseReplica(facts);
-      if (choice.kind === 'none') throw noReplica(document.topology.name, choice.reason, cause);
+      if (choice.kind === 'none') throw busy ?? noReplica(document.topology.name, choice.reason, cause);
       const { endpoint } = choice;
       tried.add(endpoint.name);
       this.#claim(endpoint.name, facts.nowMs);
@@ -161,7 +170,8 @@ class RoutingReplicaManager implements ReplicaManager {
       }
       cause = attempt.failure.error;
       this.#noteFailure(endpoint, attempt.failure, facts.nowMs);
-      if (!isWorthAnother(attempt.failure)) throw errorOf(endpoint, attempt.failure);
+      if (attempt.failure.kind === 'busy') busy = poolBusy(endpoint, cause);
+      if (attempt.failure.kind === 'statement') throw cause;
     }
   }
 
@@ -209,17 +219,13 @@ class RoutingReplicaManager implements ReplicaManager {
   }
 }
 
-/** Another instance may answer what this one could not, unless the fault is in the statement. */
-function isWorthAnother({ kind }: Failure): boolean {
-  return kind === 'connection' || kind === 'conflict';
-}
-
-/** What the caller is told when a statement is not tried elsewhere. */
-function errorOf({ name }: PrimaryEndpoint, { kind, phase, error }: Failure): unknown {
+/** What the caller is told when a write has failed. */
+function errorOf(endpoint: PrimaryEndpoint, { kind, phase, error }: Failure): unknown {
+  const { name } = endpoint;
   const cause = { cause: error };
   switch (kind) {
     case 'busy':
-      return new RouterError('RPG_POOL_BUSY', `no connection to ${name} became free, raise poolSize`, cause);
+      return poolBusy(endpoint, error);
     case 'connection':
       return phase === 'connecting'
         ? new RouterError('RPG_PRIMARY_UNREACHABLE', `cannot connect to ${name}: ${messageOf(error)}`, cause)
@@ -232,6 +238,12 @@ function errorOf({ name }: PrimaryEndpoint, { kind, phase, error }: Failure): un
     case 'statement':
       return error;
   }
+}
+
+function poolBusy({ name }: PrimaryEndpoint, cause: unknown): RouterError {
+  return new RouterError('RPG_POOL_BUSY', `no connection to ${name} became free in time, raise poolSize`, {
+    cause,
+  });
 }
 
 function noReplica(topology: string, reason: string, cause: unknown): RouterError {

@@ -26,6 +26,7 @@ export interface PoolCounts {
 export class InstancePool {
   readonly #pool: Pool;
   #underWay = 0;
+  #open = 0;
   #isRetired = false;
   readonly #ended = Promise.withResolvers<void>();
 
@@ -40,7 +41,13 @@ export class InstancePool {
       );
     });
     // The pool listens on idle connections only. On one in use the error also rejects the query.
-    this.#pool.on('connect', (client) => client.on('error', () => {}));
+    this.#pool.on('connect', (client) => {
+      this.#open += 1;
+      client.on('error', () => {});
+    });
+    this.#pool.on('remove', () => {
+      this.#open -= 1;
+    });
   }
 
   get counts(): PoolCounts {
@@ -74,7 +81,7 @@ export class InstancePool {
     try {
       client = await this.#pool.connect();
     } catch (error) {
-      return { kind: 'failed', failure: judgeFailure(error, 'connecting') };
+      return { kind: 'failed', failure: this.#judgeConnecting(error) };
     }
     try {
       const result = await client.query<R>(sql, [...params]);
@@ -85,6 +92,12 @@ export class InstancePool {
       client.release(!failure.isConnectionUsable);
       return { kind: 'failed', failure };
     }
+  }
+
+  /** Those who wait behind connections that are all still being tried wait for the server, not for each other. */
+  #judgeConnecting(error: unknown): Failure {
+    const failure = judgeFailure(error, 'connecting');
+    return failure.kind === 'busy' && this.#open === 0 ? { ...failure, kind: 'connection' } : failure;
   }
 
   #endWhenDone(): void {

@@ -18,6 +18,7 @@ function facts(differences: Partial<ReadFacts> = {}): ReadFacts {
     health: new Map(),
     tried: new Set(),
     turn: 0,
+    isOverflow: false,
     nowMs: 1_000,
     ...differences,
   };
@@ -73,6 +74,13 @@ test('the primary answers reads when no replica serves', () => {
 
 test('a read that failed on every replica goes to the primary', () => {
   expect(chosen({ tried: new Set([second, third]) })).toBe('orders-1');
+});
+
+test('what overflows from a replica goes to the next one, never to the primary', () => {
+  expect(chosen({ tried: new Set([second]), isOverflow: true })).toBe(third);
+  expect(chosen({ tried: new Set([second, third]), isOverflow: true })).toBe(
+    'orders-2 was tried; orders-3 was tried; orders-1 (primary) may not serve reads',
+  );
 });
 
 test('where the primary may not answer reads, a resting replica is asked before giving up', () => {

@@ -1,7 +1,10 @@
 // Where statements go and what becomes of them when servers fail.
 
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { RouterError } from '../../src/router/index.ts';
+import { replicaEndpoint } from '../fixtures/endpointsDocument.ts';
 import {
   asPrimary,
   codeOf,
@@ -152,6 +155,33 @@ test('a pool whose connections all stay in use says so and leaves the replica in
   expect(await codeOf(manager.routeQuery('INSERT', serverSql))).toBe('RPG_POOL_BUSY');
   await slow;
   expect(await serverOf(manager, 'INSERT')).toBe('orders-1');
+});
+
+test('a read that finds a replica full goes to the next one, and leaves the primary in peace', async () => {
+  topology.publish();
+  const manager = topology.manage({ poolSize: 1, connectTimeoutMs: 300 });
+  const onSecond = manager.routeQuery('SELECT', `${serverSql}, pg_sleep(2)`);
+  const turn = await serverOf(manager);
+  expect([turn, await serverOf(manager)]).toEqual(['orders-3', 'orders-3']);
+  const onThird = manager.routeQuery('SELECT', `${serverSql}, pg_sleep(2)`);
+  expect(await codeOf(manager.routeQuery('SELECT', serverSql))).toBe('RPG_POOL_BUSY');
+  expect((await Promise.all([onSecond, onThird])).map(({ rows }) => rows[0]?.['server'])).toEqual([
+    'orders-2',
+    'orders-3',
+  ]);
+  expect(manager.status().replicas.map(({ verdict }) => verdict.kind)).toEqual(['serving', 'serving']);
+});
+
+test('a replica that accepts connections and says nothing costs time but no read, however many come at once', async () => {
+  const silent = createServer(() => {}).listen(0, '127.0.0.1');
+  await once(silent, 'listening');
+  const { port } = silent.address() as AddressInfo;
+  topology.publish({ replicas: [replicaEndpoint({ name: 'orders-2', host: '127.0.0.1', port })] });
+  const manager = topology.manage({ poolSize: 2, connectTimeoutMs: 300 });
+  const reads = await Promise.all(Array.from({ length: 10 }, () => serverOf(manager)));
+  expect(new Set(reads)).toEqual(new Set(['orders-1']));
+  expect(manager.status().replicas[0]?.verdict.kind).toBe('resting');
+  silent.close();
 });
 
 test('the end waits for statements under way, and nothing runs after it', async () => {
