@@ -8,10 +8,11 @@ import { byteSize, identifier, image, objectName, oneLine } from './specFields.t
 type Parameters = Readonly<Record<string, string>>;
 
 /**
- * Fifteen instances, each of which streams and is cloned over two connections at once: fewer senders or
- * slots than this would lock replicas out. Checked only where a person sets them; the agent's own defaults fit.
+ * Fifteen instances, each of which has a slot and streams, over two connections while it is cloned: fewer would
+ * lock replicas out. The agent raises its own defaults to the same floors.
  */
 const sendersAtLeast = 32;
+const slotsAtLeast = 24;
 const parameterName = '^[a-z_][a-z0-9_]*([.][a-z_][a-z0-9_]*)?$';
 
 /** One rule for each, so that the message names the parameter that was given and its own reason. */
@@ -30,11 +31,10 @@ const named: Rule<Parameters> = {
   holds: (parameters) => Object.keys(parameters).every((name) => new RegExp(parameterName).test(name)),
 };
 
-const enough = (name: string): Rule<Parameters> => ({
-  rule: `!('${name}' in self) || (self['${name}'].matches('^[0-9]{1,6}$') && int(self['${name}']) >= ${sendersAtLeast})`,
-  message: `set ${name} to a number of at least ${sendersAtLeast}, or leave it out`,
-  holds: ({ [name]: value }) =>
-    value === undefined || (/^[0-9]{1,6}$/.test(value) && Number(value) >= sendersAtLeast),
+const enough = (name: string, floor: number): Rule<Parameters> => ({
+  rule: `!('${name}' in self) || (self['${name}'].matches('^[0-9]{1,6}$') && int(self['${name}']) >= ${floor})`,
+  message: `set ${name} to a number of at least ${floor}, or leave it out`,
+  holds: ({ [name]: value }) => value === undefined || (/^[0-9]{1,6}$/.test(value) && Number(value) >= floor),
 });
 
 export const postgres = z.strictObject({
@@ -56,8 +56,8 @@ export const postgres = z.strictObject({
     }),
     ...notReserved,
     named,
-    enough('max_wal_senders'),
-    enough('max_replication_slots'),
+    enough('max_wal_senders', sendersAtLeast),
+    enough('max_replication_slots', slotsAtLeast),
   ).default({}),
   hba: z
     .array(

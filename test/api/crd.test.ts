@@ -7,6 +7,7 @@ import { buildReference } from '../../src/api/reference.ts';
 import { specSchema } from '../../src/api/replicatedPostgresSpec.ts';
 import { reservedParameters } from '../../src/api/reservedParameters.ts';
 import { type StructuralSchema, structuralSchema } from '../../src/api/structuralSchema.ts';
+import { serverSettings } from '../../src/postgres/serverSettings.ts';
 import { smallestSpec } from '../fixtures/badInputs.ts';
 
 const spec = structuralSchema(specSchema, 'spec');
@@ -104,4 +105,20 @@ test('the reference names every field of the spec', () => {
     .filter((name) => !reference.includes(`\`${name}\``) && name !== 'spec');
 
   expect(missing).toEqual([]);
+});
+
+test('no parameter that a person may give is overwritten silently by the agent', () => {
+  const input = {
+    instance: 'orders-2',
+    maxSlotWalKeepSizeBytes: 2 ** 33,
+    source: { host: 'h', user: 'u', slot: 's' },
+    floors: {},
+    places: { tlsDir: '/tls', socketDir: '/run', listenAddresses: '*', port: 5432 },
+  };
+  const overwritten = Object.keys(serverSettings({ ...input, parameters: {} })).filter(
+    (name) => serverSettings({ ...input, parameters: { [name]: '99' } })[name] !== '99',
+  );
+
+  expect(overwritten.length).toBeGreaterThan(20);
+  expect(overwritten.filter((name) => !(name in reservedParameters))).toEqual([]);
 });
