@@ -28,8 +28,9 @@ buildPrograms() {
 program() {
   local name=$1 version=$2 arguments=$3 usually=$4 function=$5 found key
   mkdir -p "$clients"
+  found=$(type -ap "$name" | grep -vxF "$clients/$name" | head -n 1 || true)
   # shellcheck disable=SC2086 # the arguments are words
-  if found=$(type -P "$name") && "$found" $arguments 2>/dev/null | grep -qwF -- "$version"; then
+  if [ -n "$found" ] && "$found" $arguments 2>/dev/null | grep -wF -- "$version" >/dev/null; then
     ln -sfn "$found" "$clients/$name"
     return
   fi

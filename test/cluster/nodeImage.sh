@@ -1,19 +1,18 @@
 # shellcheck shell=bash
 # The image of a kind node for an engine that cannot pull kind's own: Debian with systemd and containerd, the set-up
-# files out of kind's Go module, our Kubernetes programs, and an image store that holds all that the nodes will run.
+# files out of kind's Go module and our Kubernetes programs. Beside it an image store that holds all that the nodes run.
 
 nodeImage=replica-manager-node:$kubernetesVersion
 systemImage=replica-manager-system:$kubernetesVersion
 
 buildNodeImage() {
-  local programs key rootKey
+  local programs key
   programs=$(built kubernetes etcd coredns local-path)
-  rootKey=$(keyOf buildNodeRoot)
-  artefact node-root "$rootKey" "making the nodes' file system" '30 s' buildNodeRoot
-  key=$(keyOf buildSystemImages "$programs")
-  image "$systemImage" "$key" 'making the images of the Kubernetes programs' '15 s' buildSystemImages
-  key=$(keyOf buildNodeImageFrom "$rootKey" "$kindVersion" "$programs" "$(declare -f layOutNode fillImageStore)" "$(imageIds)")
-  image "$nodeImage" "$key" 'making the node image' '40 s' buildNodeImageFrom
+  artefact node-root "$(keyOf buildNodeRoot)" "making the nodes' file system" '30 s' buildNodeRoot
+  key=$(keyOf layOutNode "$(built node-root kubernetes)" "$kindVersion" "$systemImage" "$(declare -f buildNodeImageFrom)")
+  image "$nodeImage" "$key" 'making the node image' '15 s' buildNodeImageFrom
+  image "$systemImage" "$(keyOf buildSystemImages "$programs")" 'making the images of the Kubernetes programs' '15 s' buildSystemImages
+  artefact image-store "$(keyOf buildImageStore "$(imageIds)")" "filling the nodes' image store" '25 s' buildImageStore
 }
 
 imageIds() {
@@ -79,11 +78,9 @@ kindSource() { GOFLAGS=-mod=mod go mod download -json "sigs.k8s.io/kind@$kindVer
 buildNodeImageFrom() {
   local tag=$1 key=$2 work
   work=$(workFolder node-image)
-  mkdir "$work/root"
-  tar -C "$work/root" -xf "$(built node-root)/root.tar"
-  layOutNode "$work/root"
-  fillImageStore "$work"
-  tar -C "$work/root" -c . | docker import - "$tag-files"
+  tar -C "$work" -xf "$(built node-root)/root.tar"
+  layOutNode "$work"
+  tar -C "$work" -c . | docker import - "$tag-files"
   docker build --tag "$tag" --label "replica-manager.key=$key" - <<DOCKERFILE
 FROM $tag-files
 ENV container=docker
@@ -122,23 +119,24 @@ layOutNode() {
     sed "1d; \$d; s|\` + storage[A-Za-z]*Image + \`|$systemImage|" >"$root/kind/manifests/default-storage.yaml"
 }
 
-# Fills the nodes' image store without a node: the machine's containerd works on the folder that becomes the store.
-fillImageStore() {
-  local work=$1 socket=$1/containerd.sock store=$1/root/var/lib/containerd pid
-  printf 'version = 2\ndisabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.internal.v1.opt"]\n' >"$work/containerd.toml"
+# The store is filled without a node: the machine's containerd works on the folder that becomes it.
+buildImageStore() {
+  local store=$1 work pid
+  work=$(workFolder containerd)
+  printf 'version = 2\ndisabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.internal.v1.opt"]\n' >"$work/config.toml"
   # It dies with this script, however that ends.
-  setpriv --pdeathsig KILL containerd --config "$work/containerd.toml" --root "$store" --state "$work/state" \
-    --address "$socket" >"$logs/containerd.log" 2>&1 9>&- &
+  setpriv --pdeathsig KILL containerd --config "$work/config.toml" --root "$store" --state "$work/state" \
+    --address "$work/socket" >"$logs/containerd.log" 2>&1 9>&- &
   pid=$!
-  waitFor 30 'containerd to answer' "$logs/containerd.log" ctr --address "$socket" version
+  waitFor 30 'containerd to answer' "$logs/containerd.log" ctr --address "$work/socket" version
   # shellcheck disable=SC2046 # the names are words
-  docker save "$systemImage" $(systemNames) "${baseNames[@]}" | ctr --address "$socket" --namespace k8s.io images import -
-  dropArchives "$socket" "$store"
+  docker save "$systemImage" $(systemNames) "${baseNames[@]}" | ctr --address "$work/socket" --namespace k8s.io images import -
+  dropArchives "$work/socket" "$store"
   kill "$pid"
   wait "$pid" || true
 }
 
-# A layer that is unpacked is enough; its archive would double what each node copies.
+# A layer that is unpacked is enough; its archive would double the store.
 dropArchives() {
   local socket=$1 store=$2 archives digest
   archives=$(ctr --address "$socket" --namespace k8s.io content ls | awk '/uncompressed/ { print $1 }')
@@ -147,5 +145,16 @@ dropArchives() {
   for digest in $archives; do
     waitFor 60 'the archives of the layers to go' "$logs/containerd.log" \
       test ! -e "$store/io.containerd.content.v1.content/blobs/sha256/${digest#sha256:}"
+  done
+}
+
+# A node's own store, whose files are the common store's own: four nodes need the disk and the memory of one. A node
+# never changes a file of an unpacked layer; only the two databases are written to, so each node has its own.
+shareImageStore() {
+  local folder=$1 store database
+  store=$(built image-store)
+  cp --archive --link "$store" "$folder"
+  for database in io.containerd.metadata.v1.bolt/meta.db io.containerd.snapshotter.v1.overlayfs/metadata.db; do
+    cp --archive --remove-destination "$store/$database" "$folder/$database"
   done
 }

@@ -4,6 +4,7 @@
 nodeNames=("$clusterName-control-plane" "$clusterName-worker" "$clusterName-worker2" "$clusterName-worker3")
 # The last step of making a cluster leaves here, on the first node, the key of what it was made from.
 madeFromFile=/kind/replica-manager-made-from
+nodeStores=$cache/nodes
 
 bringUpNodes() {
   local key
@@ -27,7 +28,7 @@ madeFrom() { docker cp "${nodeNames[0]}:$madeFromFile" - 2>/dev/null | tar -xO 2
 
 clusterKey() {
   local image=
-  if privateEngine; then image=$(imageKey "$nodeImage"); fi
+  if privateEngine; then image="$(imageKey "$nodeImage") $(built image-store)"; fi
   keyOf connectNodes "$(kindConfig)" "$image" "$kindVersion" "$(cat "$here/auditPolicy.yaml")" "$(declare -f resolveInsideOnly connectPods)"
 }
 
@@ -43,8 +44,12 @@ makeNodes() {
   cp "$here/auditPolicy.yaml" "$cache/auditPolicy.yaml"
   kindConfig >"$cache/kind.yaml"
   rm -f "$kubeconfig"
-  local image=()
-  if privateEngine; then image=(--image "$nodeImage"); fi
+  local image=() node
+  if privateEngine; then
+    image=(--image "$nodeImage")
+    mkdir -p "$nodeStores"
+    for node in "${nodeNames[@]}"; do shareImageStore "$nodeStores/$node"; done
+  fi
   # Nodes that fail are kept for a look at their logs; the next run deletes them.
   inside kind create cluster --name "$clusterName" --config "$cache/kind.yaml" "${image[@]}" --retain
 }
@@ -57,11 +62,7 @@ kind: Cluster
 apiVersion: kind.x-k8s.io/v1alpha4
 networking: {disableDefaultCNI: $(privateEngine && echo true || echo false)}
 nodes:
-- role: control-plane
-  extraMounts: [{hostPath: $cache/auditPolicy.yaml, containerPath: /etc/kubernetes/audit-policy.yaml, readOnly: true}]
-- role: worker
-- role: worker
-- role: worker
+$(kindNodes)
 kubeadmConfigPatches:
 - |
   kind: KubeletConfiguration
@@ -82,6 +83,16 @@ kubeadmConfigPatches:
     - {name: audit-policy, hostPath: /etc/kubernetes/audit-policy.yaml, mountPath: /etc/kubernetes/audit-policy.yaml, readOnly: true, pathType: File}
     - {name: audit-log, hostPath: /var/log/kubernetes, mountPath: /var/log/kubernetes, pathType: DirectoryOrCreate}
 YAML
+}
+
+kindNodes() {
+  local node
+  for node in "${nodeNames[@]}"; do
+    case $node in *control-plane) echo '- role: control-plane' ;; *) echo '- role: worker' ;; esac
+    echo '  extraMounts:'
+    echo "  - {hostPath: $cache/auditPolicy.yaml, containerPath: /etc/kubernetes/audit-policy.yaml, readOnly: true}"
+    if privateEngine; then echo "  - {hostPath: $nodeStores/$node, containerPath: /var/lib/containerd}"; fi
+  done
 }
 
 connectNodes() {
@@ -109,12 +120,14 @@ startNodes() {
 deleteNodes() {
   local containers
   containers=$(docker ps --all --quiet --filter "label=io.x-k8s.kind.cluster=$clusterName" 2>/dev/null) || return 0
-  [ -z "$containers" ] || step 'deleting the nodes' '5 s' removeContainers "$containers"
+  if [ -n "$containers" ] || [ -d "$nodeStores" ]; then step 'deleting the nodes' '5 s' removeNodes "$containers"; fi
 }
 
-removeContainers() {
+removeNodes() {
   # shellcheck disable=SC2086 # the identifiers are words
-  docker rm --force --volumes $1
+  [ -z "$1" ] || docker rm --force --volumes $1
+  removeMounts "$nodeStores"
+  rm -rf --one-file-system "$nodeStores"
 }
 
 # nodeExec NODE COMMAND...: NODE is the node's name, with or without the cluster's before it.
