@@ -31,6 +31,8 @@ export interface AgentMemory {
   lastError: { readonly at: string; readonly message: string } | null;
   /** What the last error was about: it is history when a receiver streams again, or when settings are written anew. */
   lastErrorAbout: 'receiver' | 'settings' | 'server';
+  /** What PostgreSQL does not take of the parameters `of`, as JSON. */
+  refused: { readonly of: string; readonly names: readonly string[] };
   missingWal: string | null;
   pausedReplay: string | null;
   clonedAgainAtMs: number | null;
@@ -61,6 +63,7 @@ export function createAgentParts(deps: AgentDeps): AgentParts {
     rolesDigest: null,
     lastError: null,
     lastErrorAbout: 'server',
+    refused: { of: '', names: [] },
     missingWal: null,
     pausedReplay: null,
     clonedAgainAtMs: null,

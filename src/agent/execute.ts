@@ -4,11 +4,29 @@ import type { InstanceAction } from '../plan/instanceFacts.ts';
 import { createSlotSql, dropSlotSql } from '../postgres/slotsSql.ts';
 import type { AgentParts } from './agentParts.ts';
 import { writeRecord } from './record.ts';
+import { findRefusedParameters } from './refusedParameters.ts';
 import { healRoles, readPasswords, rolesDigest } from './roles.ts';
 import { writeSettingsFiles } from './settingsFiles.ts';
 import { transitionFor } from './transitions.ts';
 
-export async function execute(action: InstanceAction, parts: AgentParts, signal: AbortSignal): Promise<void> {
+/** `planAgain`: what the plan was made from does not hold any more, so the rest of it is dropped. */
+export type Executed = 'done' | 'planAgain';
+
+export async function execute(
+  action: InstanceAction,
+  parts: AgentParts,
+  signal: AbortSignal,
+): Promise<Executed> {
+  if (action.kind === 'configure') return configure(action, parts, signal);
+  await perform(action, parts, signal);
+  return 'done';
+}
+
+async function perform(
+  action: Exclude<InstanceAction, { kind: 'configure' }>,
+  parts: AgentParts,
+  signal: AbortSignal,
+): Promise<void> {
   const { log, memory } = parts;
   switch (action.kind) {
     case 'initialize':
@@ -27,12 +45,6 @@ export async function execute(action: InstanceAction, parts: AgentParts, signal:
     }
     case 'abandonWork':
       return parts.work.abandon(action.reason);
-    case 'configure':
-      await writeSettingsFiles(parts.paths.pgdata, action.files);
-      if (memory.lastErrorAbout === 'settings') memory.lastError = null;
-      parts.server.reload();
-      log.info({ changed: action.changed }, 'settings of PostgreSQL were written');
-      return;
     case 'healRoles': {
       const { config } = parts.document;
       if (config === null) return;
@@ -64,4 +76,31 @@ export async function execute(action: InstanceAction, parts: AgentParts, signal:
     case 'finish':
       memory.isFinished = true;
   }
+}
+
+/** Writes the files, unless PostgreSQL refuses parameters: then the next cycle plans without those. */
+async function configure(
+  action: Extract<InstanceAction, { kind: 'configure' }>,
+  parts: AgentParts,
+  signal: AbortSignal,
+): Promise<Executed> {
+  const { memory, settings, log, document } = parts;
+  const asked = document.config?.postgres.parameters ?? {};
+  if (action.changed.includes('conf') && memory.programs !== null) {
+    const found = await findRefusedParameters(action.files.conf, memory.programs, settings, signal);
+    const names = found.filter((name) => name in asked);
+    if (names.length > 0) {
+      const of = JSON.stringify(asked);
+      const before = memory.refused.of === of ? memory.refused.names : [];
+      memory.refused = { of, names: [...before, ...names] };
+      log.error({ parameters: names }, 'PostgreSQL refuses parameters and runs without them');
+      parts.wake.now();
+      return 'planAgain';
+    }
+  }
+  await writeSettingsFiles(parts.paths.pgdata, action.files);
+  if (memory.lastErrorAbout === 'settings') memory.lastError = null;
+  parts.server.reload();
+  log.info({ changed: action.changed }, 'settings of PostgreSQL were written');
+  return 'done';
 }

@@ -82,7 +82,9 @@ export class InstanceLoop implements StatusSource {
       const facts = await observeInstance(this.parts, this.#stopRequested, signal);
       const plan = planInstance(facts);
       this.#publish(facts, plan);
-      for (const action of plan.actions) await execute(action, this.parts, signal);
+      for (const action of plan.actions) {
+        if ((await execute(action, this.parts, signal)) === 'planAgain') break;
+      }
       this.#onCertificate(await readCertificateFiles(this.parts.settings.places.tlsDir));
       this.#complaint = '';
     } catch (error) {

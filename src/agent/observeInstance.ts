@@ -36,6 +36,8 @@ export async function observeInstance(
     work: parts.work.fact,
     workFailure: parts.work.failure,
     files,
+    refusedParameters:
+      memory.refused.of === JSON.stringify(config?.postgres.parameters) ? memory.refused.names : [],
     certificateDigest: certificate.digest,
     systemUser: userInfo().username,
     places: {

@@ -5,13 +5,12 @@
 //   holds the Lease, when a restart lets a replica replay again, or to be cloned again. Not knowing (no Lease read, no settings) changes nothing.
 // - Settings are written before the server starts, and the record before anything depends on its epoch.
 
-import { databaseRoles, slotName } from '../api/names.ts';
+import { slotName } from '../api/names.ts';
 import type { TopologyConfig } from '../api/topologyConfig.ts';
 import { backoffMs } from '../lib/backoff.ts';
-import { hbaFile, identFile } from '../postgres/hba.ts';
-import { serverSettings, settingsFile } from '../postgres/serverSettings.ts';
 import { type Duty, hostOf, judgeDuty } from './instanceDuty.ts';
-import type { InstanceAction, InstanceFacts, InstancePlan, SettingsFiles } from './instanceFacts.ts';
+import type { InstanceAction, InstanceFacts, InstancePlan } from './instanceFacts.ts';
+import { planSettings, refusedReason } from './instanceSettings.ts';
 import { planSlots } from './instanceSlots.ts';
 
 /** Restarts in place begin at once and become rarer, so that a server that cannot start does not fill the log. */
@@ -151,7 +150,7 @@ function planServer(facts: InstanceFacts, config: TopologyConfig, duty: Serving)
   const { server } = facts;
   const renewLease = duty.kind === 'primary';
   const record = recordActions(config, duty, volume);
-  const settings = settingsActions(facts, desiredFiles(facts, config, duty, volume));
+  const settings = planSettings(facts, config, duty, volume);
   switch (server.kind) {
     case 'stopping':
       return { phase: 'stopping', reason: null, renewLease, actions: [] };
@@ -210,7 +209,7 @@ function planAnswering(
     duty.kind === 'primary' && !facts.rolesCurrent ? [{ kind: 'healRoles' }] : [];
   return {
     ...running,
-    reason: facts.missingWal,
+    reason: facts.missingWal ?? refusedReason(facts),
     actions: [
       ...preparations,
       ...roles,
@@ -247,42 +246,6 @@ function recordActions(config: TopologyConfig, duty: Serving, volume: Data): Ins
       },
     },
   ];
-}
-
-function settingsActions(facts: InstanceFacts, files: SettingsFiles): InstanceAction[] {
-  const names = ['conf', 'hba', 'ident'] as const;
-  const changed = names.filter((name) => facts.files?.[name] !== files[name]);
-  return changed.length === 0 ? [] : [{ kind: 'configure', files, changed }];
-}
-
-/** The settings files as they should be for this duty. */
-function desiredFiles(
-  facts: InstanceFacts,
-  config: TopologyConfig,
-  duty: Serving,
-  volume: Data,
-): SettingsFiles {
-  const source =
-    duty.kind === 'primary'
-      ? null
-      : {
-          host: hostOf(config, duty.of),
-          user: databaseRoles.replication,
-          slot: slotName(facts.instance),
-        };
-  const settings = serverSettings({
-    instance: facts.instance,
-    parameters: config.postgres.parameters,
-    maxSlotWalKeepSizeBytes: config.replication.maxSlotWalKeepSizeBytes,
-    source,
-    floors: volume.floors,
-    places: facts.places,
-  });
-  return {
-    conf: settingsFile(settings, facts.certificateDigest),
-    hba: hbaFile(databaseRoles, config.postgres.hba),
-    ident: identFile(databaseRoles, facts.systemUser),
-  };
 }
 
 /** `null` takes a `primary` label off a pod that is none; a `replica` label does no harm and stays. */

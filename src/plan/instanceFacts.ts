@@ -26,6 +26,8 @@ export interface InstanceFacts {
   } | null;
   /** The settings as they are in the volume; null when there are none. */
   readonly files: SettingsFiles | null;
+  /** Parameters of the settings that PostgreSQL does not take. */
+  readonly refusedParameters: readonly string[];
   readonly certificateDigest: string;
   readonly systemUser: string;
   readonly places: ServerPlaces;

@@ -121,18 +121,23 @@ test('a setting that may be reloaded takes effect, and one that may not is repor
   expect(await first.query('show max_connections')).toEqual([{ max_connections: '30' }]);
 });
 
-test('a parameter that PostgreSQL does not know is reported, changes nothing, and is forgotten when it is taken back', {
+test('parameters that PostgreSQL refuses are reported, and the others take effect without them', {
   timeout: 60_000,
 }, async () => {
   const first = topology.instance(1);
-  const withParameter = (parameters: Record<string, string>) =>
+  const withParameters = (parameters: Record<string, string>) =>
     topology.configure((config) => ({ ...config, postgres: { ...config.postgres, parameters } }));
   const before = { shared_buffers: '16MB', work_mem: '7MB', max_connections: '40' };
-  withParameter({ ...before, work_men: '9MB' });
-  await first.reaches('reports the parameter', (it) => /work_men/.test(it.lastError?.message ?? ''));
-  expect(first.status).toMatchObject({ phase: 'running', role: 'primary' });
-  withParameter(before);
-  await first.reaches('forgets it', (it) => it.lastError === null);
+  withParameters({ ...before, work_men: '9MB', maintenance_work_mem: 'much', deadlock_timeout: '3s' });
+  await first.reaches('reports the parameters', (it) =>
+    /refuses work_men, maintenance_work_mem: correct/.test(it.reason ?? ''),
+  );
+  await expect
+    .poll(() => first.query('show deadlock_timeout'), waiting)
+    .toEqual([{ deadlock_timeout: '3s' }]);
+  expect(first.status).toMatchObject({ phase: 'running', role: 'primary', lastError: null });
+  withParameters(before);
+  await first.reaches('takes all of them', (it) => it.reason === null);
 });
 
 test('the primary keeps a slot for every other instance and drops those of instances that are gone', {

@@ -29,6 +29,8 @@ test(
     expect(first.log.filter(({ message }) => message === 'work on the volume has begun')).toHaveLength(2);
     expect(existsSync(first.paths.unfinished)).toBe(false);
     expect(readdirSync(first.settings.places.tmpDir)).toEqual([]);
+    expect(await first.query('show ssl')).toEqual([{ ssl: 'on' }]);
+    expect(first.status.pendingRestart).toEqual([]);
   },
 );
 

@@ -85,6 +85,7 @@ export function facts(change: Partial<InstanceFacts> = {}): InstanceFacts {
     work: null,
     workFailure: null,
     files: null,
+    refusedParameters: [],
     certificateDigest: 'abc',
     systemUser: 'postgres',
     places: { tlsDir: '/tls', socketDir: '/run', listenAddresses: '*', port: 5432 },
