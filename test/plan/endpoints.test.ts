@@ -94,12 +94,12 @@ test('whatever the facts, epoch and generation never go back and grow when what 
       { nil: undefined },
     ),
     routable: fc.boolean(),
-    isLost: fc.boolean(),
+    lost: fc.constantFrom('nothing', 'the document', 'the status'),
   });
   fc.assert(
     fc.property(fc.array(step, { maxLength: 30 }), (steps) => {
       let published: EndpointsDocument | undefined;
-      for (const { epoch, primary, routable, isLost } of steps) {
+      for (const { epoch, primary, routable, lost } of steps) {
         const status = published && {
           routing: { configMap: 'orders-endpoints', generation: published.generation },
           primary: { name: 'orders-1', epoch: published.epoch },
@@ -107,8 +107,8 @@ test('whatever the facts, epoch and generation never go back and grow when what 
         const before = published;
         published = planEndpoints(
           facts({
-            topology: topology({}, status),
-            published: isLost ? undefined : before,
+            topology: topology({}, lost === 'the status' ? undefined : status),
+            published: lost === 'the document' ? undefined : before,
             epoch,
             primary,
             replicas: [replica('orders-3', { routable, reason: routable ? null : 'is late' })],
