@@ -14,7 +14,9 @@ help: ## List the targets
 setup: node_modules/.installed ## Install Node 26 and the tools from npm, and Debian packages for tests (1-3 min)
 
 node_modules/.installed: package.json package-lock.json
-	npm ci --no-fund --no-audit
+	@# not `npm ci`: a lock file made on one platform may lack the optional packages of another
+	npm install --no-save --no-fund --no-audit --loglevel=error
+	@test/ci/packages
 	@node -e 'if (Number(process.versions.node.split(".")[0]) < 24) { console.error("node " + process.version + " is too old, replica-manager needs 24.11 or newer: run npm ci with install scripts allowed"); process.exit(1) }'
 	@touch $@
 
