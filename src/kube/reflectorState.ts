@@ -51,8 +51,8 @@ export interface Step<T> {
 
 export const initialState = { phase: 'empty', failures: 0, isPaged: true } as const;
 
-/** Half a second is soon for a person; half a minute keeps a hundred reflectors off a server that is coming back. */
-export const reflectorBackoff: BackoffBounds = { firstMs: 500, maxMs: 30_000, jitter: 0.5 };
+/** Half a second is soon for a person. A server that comes back is noticed within ten, when a hundred of us ask it ten times a second. */
+export const reflectorBackoff: BackoffBounds = { firstMs: 500, maxMs: 10_000, jitter: 0.5 };
 
 /** A server that asks for more than this is not obeyed; it will say so again. */
 const maxRetryAfterMs = 60_000;

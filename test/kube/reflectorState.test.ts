@@ -93,18 +93,18 @@ test('a failed page is asked for again, with what was listed before it kept', ()
   expect(step(listing, failed())).toEqual({ state: { ...listing, failures: 1 }, waitMs: 500 });
 });
 
-test('a failed watch goes on from its version after a wait that doubles up to half a minute', () => {
+test('a failed watch goes on from its version after a wait that doubles up to ten seconds', () => {
   const waits = [0, 1, 2, 3, 4].map((failures) => step(watching(failures), failed()));
 
   expect(waits.map(({ waitMs }) => waitMs)).toEqual([500, 1_000, 2_000, 4_000, 8_000]);
   expect(waits.map(({ state }) => state.phase)).toEqual(Array(5).fill('watching'));
-  expect(step(watching(100), failed()).waitMs).toBe(30_000);
+  expect(step(watching(100), failed()).waitMs).toBe(10_000);
 });
 
 test('a watch that fails six times in a row from one version is given up for a list', () => {
   expect(step(watching(5), failed())).toEqual({
     state: { phase: 'empty', failures: 6, isPaged: true },
-    waitMs: 16_000,
+    waitMs: 10_000,
   });
 });
 
