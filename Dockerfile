@@ -14,7 +14,8 @@ RUN mkdir -p /app/lib \
 COPY dist/image/ /app/
 # Compiled code of both programs, made once here and read-only later: half the start time, a fifth less memory.
 RUN NODE_COMPILE_CACHE=/app/cache /app/node /app/main.mjs version \
- && NODE_COMPILE_CACHE=/app/cache /app/node /app/agent.mjs version
+ && NODE_COMPILE_CACHE=/app/cache /app/node /app/agent.mjs version \
+ && chmod -R a+rX /app
 
 FROM debian:trixie-slim AS pgbouncer
 RUN command -v pgbouncer >/dev/null || (apt-get update && apt-get install -y --no-install-recommends pgbouncer && rm -rf /var/lib/apt/lists/*)
