@@ -97,19 +97,19 @@ async function openClient(): Promise<KubeClient> {
   return clientFromDefaultKubeConfig(shared);
 }
 
-/** What an instance or a pooler needs of the image, beside the script that runs: Node, its library, the agent, compiled code. */
+/** What an instance or a pooler needs of the image beside the running script. Compiled code only makes the start faster. */
 const parts = [
-  { name: 'node', isRequired: true },
-  { name: 'lib', isRequired: true },
-  { name: 'agent.mjs', isRequired: true },
-  { name: 'cache', isRequired: false },
+  { name: 'node', isNeeded: true },
+  { name: 'lib', isNeeded: true },
+  { name: 'agent.mjs', isNeeded: true },
+  { name: 'cache', isNeeded: false },
 ] as const;
 
 /** Copies the agent and its Node from where `script` lies into `into`. Doing it twice changes nothing. */
 async function install(script: string, into: string): Promise<void> {
   const from = dirname(script);
   await mkdir(into, { recursive: true });
-  for (const { name, isRequired } of parts) {
+  for (const { name, isNeeded } of parts) {
     try {
       await cp(join(from, name), join(into, name), {
         recursive: true,
@@ -117,8 +117,8 @@ async function install(script: string, into: string): Promise<void> {
         preserveTimestamps: true,
       });
     } catch (error) {
-      const isMissing = error instanceof Error && 'code' in error && error.code === 'ENOENT';
-      if (isRequired || !isMissing) throw error;
+      if (isNeeded) throw error;
+      console.error(`${name} is left out: ${error instanceof Error ? error.message : String(error)}`);
     }
   }
 }

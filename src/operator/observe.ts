@@ -134,13 +134,18 @@ async function observePod(
 /** What every container goes through while it starts. */
 const ordinaryWaits: ReadonlySet<string> = new Set(['ContainerCreating', 'PodInitializing']);
 
-/** The first container that waits for something else than its turn. */
+/** The first container that waits for something else than its turn, or has failed. */
 function readStuck({ status }: Pod): PodFacts['stuck'] {
   const all = [...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])];
   for (const { name, state } of all) {
-    const waiting = state?.waiting;
-    if (waiting?.reason === undefined || ordinaryWaits.has(waiting.reason)) continue;
-    return { reason: waiting.reason, message: waiting.message ?? `container ${name}` };
+    const { waiting, terminated } = state ?? {};
+    if (waiting?.reason !== undefined && !ordinaryWaits.has(waiting.reason)) {
+      return { reason: waiting.reason, message: waiting.message ?? `container ${name}` };
+    }
+    if (terminated !== undefined && terminated.exitCode !== 0) {
+      const message = `container ${name} has ended with exit code ${terminated.exitCode}`;
+      return { reason: terminated.reason ?? 'Error', message };
+    }
   }
   return undefined;
 }

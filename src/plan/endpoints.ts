@@ -1,8 +1,8 @@
 // The endpoints document from facts. In: who is primary, who may be read. Out: the document to publish, or the one that is
 // published already.
 //
-// Invariant: (epoch, generation) never goes back, and a document that says the same keeps its generation. Lag numbers and the
-// time of publication are not part of what it says.
+// Invariant: (epoch, generation) never goes back, and a document that says the same keeps its generation. Lag numbers, the
+// words of a reason and the time of publication are not part of what it says: nobody acts on them.
 
 import { instanceHost, objectNames, ports } from '../api/names.ts';
 import type { ReplicatedPostgres } from '../api/replicatedPostgres.ts';
@@ -100,6 +100,8 @@ function whatItSays(document: EndpointsDocument): string {
   const { generation: _generation, publishedAt: _publishedAt, replicas, ...rest } = document;
   return canonicalJson({
     ...rest,
-    replicas: replicas.map(({ lagSeconds: _seconds, lagBytes: _bytes, ...replica }) => replica),
+    replicas: replicas.map(
+      ({ lagSeconds: _seconds, lagBytes: _bytes, reason: _reason, ...replica }) => replica,
+    ),
   });
 }

@@ -64,7 +64,7 @@ test('what is published can be read by its readers', () => {
   expect(parseEndpoints(JSON.stringify(document))).toEqual(document);
 });
 
-test('another lag is no other document', () => {
+test('another lag or another wording is no other document', () => {
   const published = planEndpoints(facts());
 
   expect(
