@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { chartFolder, helm, type Rendered, renderChart } from '../fixtures/helm.ts';
-import { kubectl } from '../fixtures/kubectl.ts';
+import { eventually, kubectl } from '../fixtures/kubectl.ts';
 import { operatorNamespace } from '../fixtures/topology.ts';
 
 const namespace = 'chart-test';
@@ -168,7 +168,12 @@ test('installed, upgraded and uninstalled, the CRD follows and stays', async () 
 
     await helm(['uninstall', release, '-n', namespace, '--wait', '--timeout=60s']);
     expect(await readCrd('{.metadata.name}{.metadata.deletionTimestamp}')).toBe(crd);
-    expect(await kubectl(['-n', namespace, 'get', 'all', '-o', 'name'])).toBe('');
+    await eventually(
+      'the last pod is gone',
+      40_000,
+      () => kubectl(['-n', namespace, 'get', 'all', '-o', 'name']),
+      (names) => names === '',
+    );
   } finally {
     await rm(old, { recursive: true });
   }
