@@ -131,21 +131,8 @@ buildImageStore() {
   waitFor 30 'containerd to answer' "$logs/containerd.log" ctr --address "$work/socket" version
   # shellcheck disable=SC2046 # the names are words
   docker save "$systemImage" $(systemNames) "${baseNames[@]}" | ctr --address "$work/socket" --namespace k8s.io images import -
-  dropArchives "$work/socket" "$store"
   kill "$pid"
   wait "$pid" || true
-}
-
-# A layer that is unpacked is enough; its archive would double the store.
-dropArchives() {
-  local socket=$1 store=$2 archives digest
-  archives=$(ctr --address "$socket" --namespace k8s.io content ls | awk '/uncompressed/ { print $1 }')
-  # shellcheck disable=SC2086 # the digests are words
-  ctr --address "$socket" --namespace k8s.io content rm $archives >/dev/null
-  for digest in $archives; do
-    waitFor 60 'the archives of the layers to go' "$logs/containerd.log" \
-      test ! -e "$store/io.containerd.content.v1.content/blobs/sha256/${digest#sha256:}"
-  done
 }
 
 # A node's own store, whose files are the common store's own: four nodes need the disk and the memory of one. A node

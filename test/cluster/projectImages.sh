@@ -18,7 +18,7 @@ loadProjectImages() {
 buildProjectImage() {
   local tag=$1
   shift
-  # The builder of the private engine's age starts no containers by way of the engine's runtime, the one before it does.
+  # BuildKit of the private engine's age starts containers past the engine's runtime, which then ask for too much.
   if privateEngine; then export DOCKER_BUILDKIT=0; fi
   docker build --tag "$tag" "$@" "$project"
 }
@@ -32,32 +32,64 @@ loadPublishedImages() {
   loadImages "${tags[@]}"
 }
 
-# loadImages TAG...: to each node the images that it has not got. Nodes tell images by their manifests, the engine by
-# their configurations, so a label beside the image says which of the engine's images it is.
+# loadImages TAG...: to all nodes the images that one of them has not got. Nodes tell images by their manifests, the
+# engine may by their configurations, so a label beside the image says which of the engine's images it is.
 loadImages() {
-  local node tag missing
-  for node in "${nodeNames[@]}"; do
-    missing=()
-    for tag in "$@"; do
-      nodeHasImage "$node" "$tag" || missing+=("$tag")
-    done
-    [ "${#missing[@]}" = 0 ] || step "putting ${missing[*]} on $node" '3 s' putImages "$node" "${missing[@]}"
+  local node tag present missing=()
+  present=$(for node in "${nodeNames[@]}"; do docker exec "$node" ctr --namespace k8s.io images ls; done)
+  for tag in "$@"; do
+    [ "$(grep -cE "^docker.io/library/$tag .*replica-manager.id=$(imageId "$tag")" <<<"$present")" = "${#nodeNames[@]}" ] || missing+=("$tag")
   done
+  [ "${#missing[@]}" = 0 ] || step "putting ${missing[*]} on the nodes" '10 s' putImages "${missing[@]}"
 }
 
-nodeHasImage() {
-  docker exec "$1" ctr --namespace k8s.io images ls "name==docker.io/library/$2" | grep -qF "replica-manager.id=$(imageId "$2")"
-}
-
-# The old label goes before the image changes: a run that is killed in between must not leave a label that lies.
 putImages() {
-  local node=$1 tag
-  shift
-  for tag in "$@"; do
-    docker exec "$node" ctr --namespace k8s.io images label "docker.io/library/$tag" replica-manager.id= >/dev/null 2>&1 || true
+  local work node tag script='' sending=()
+  work=$(workFolder load)
+  docker save "$@" | tar -C "$work" -x
+  [ -f "$work/index.json" ] || (cd "$work" && convertToLayout)
+  # The old label goes before the image changes: a run that is killed in between must not leave a label that lies.
+  for tag in "$@"; do script+="ctr -n k8s.io images label docker.io/library/$tag replica-manager.id= >/dev/null 2>&1 || true; "; done
+  script+='ctr -n k8s.io images import -; '
+  for tag in "$@"; do script+="ctr -n k8s.io images label docker.io/library/$tag replica-manager.id=$(imageId "$tag"); "; done
+  for node in "${nodeNames[@]}"; do
+    sendImages "$work" "$node" "$script" &
+    sending+=($!)
   done
-  docker save "$@" | docker exec --interactive "$node" ctr --namespace k8s.io images import -
-  for tag in "$@"; do
-    docker exec "$node" ctr --namespace k8s.io images label "docker.io/library/$tag" "replica-manager.id=$(imageId "$tag")" >/dev/null
-  done
+  for node in "${sending[@]}"; do wait "$node"; done
+  rm -rf "$work"
+}
+
+# Only the layers that the node lacks. One of those it has may be swept away in between, then all are sent.
+sendImages() {
+  local work=$1 node=$2 script=$3
+  docker exec "$node" ctr --namespace k8s.io content ls --quiet | sed 's|^sha256:|./blobs/sha256/|' |
+    tar -C "$work" -c --exclude-from=- ./oci-layout ./index.json ./blobs | docker exec --interactive "$node" sh -ec "$script" ||
+    tar -C "$work" -c ./oci-layout ./index.json ./blobs | docker exec --interactive "$node" sh -ec "$script"
+}
+
+# Turns what an engine before 25 saves, in the current folder, into an image layout, where layers have digests to tell
+# them by. The digest of a layer as it is saved stands in the image's configuration.
+convertToLayout() {
+  local config tag layers layer digests digest size manifest
+  mkdir -p blobs/sha256
+  jq -r '.[] | [.Config, .RepoTags[0], (.Layers | join(" "))] | @tsv' manifest.json |
+    while IFS=$'\t' read -r config tag layers; do
+      mapfile -t digests < <(jq -r '.rootfs.diff_ids[]' "$config")
+      for layer in $layers; do
+        digest=${digests[0]} digests=("${digests[@]:1}")
+        ln -f "$(readlink -f "$layer")" "blobs/sha256/${digest#sha256:}"
+        size=$(stat --format %s "blobs/sha256/${digest#sha256:}")
+        echo "{\"mediaType\": \"application/vnd.oci.image.layer.v1.tar\", \"digest\": \"$digest\", \"size\": $size}"
+      done >layers.json
+      manifest=$(jq --slurp --compact-output --arg digest "sha256:${config%.json}" --argjson size "$(stat --format %s "$config")" '
+        {schemaVersion: 2, mediaType: "application/vnd.oci.image.manifest.v1+json", layers: .,
+         config: {mediaType: "application/vnd.oci.image.config.v1+json", digest: $digest, size: $size}}' layers.json)
+      ln -f "$config" "blobs/sha256/${config%.json}"
+      digest=$(printf %s "$manifest" | sha256sum | cut -d' ' -f1)
+      printf %s "$manifest" >"blobs/sha256/$digest"
+      echo "{\"mediaType\": \"application/vnd.oci.image.manifest.v1+json\", \"digest\": \"sha256:$digest\", \"size\": ${#manifest},
+        \"annotations\": {\"io.containerd.image.name\": \"docker.io/library/$tag\"}}"
+    done | jq --slurp '{schemaVersion: 2, manifests: .}' >index.json
+  echo '{"imageLayoutVersion": "1.0.0"}' >oci-layout
 }
