@@ -154,7 +154,7 @@ export class Reflector<T extends LiveObject> {
     try {
       switch (change.kind) {
         case 'replace':
-          this.#sink.replace(change.objects, scope.namespace);
+          this.#sink.replace(change.objects, scope.namespace, change.resourceVersion);
           break;
         case 'upsert':
           this.#sink.upsert(change.object);

@@ -39,7 +39,7 @@ export type ReflectorEvent<T> =
     };
 
 export type SinkChange<T> =
-  | { readonly kind: 'replace'; readonly objects: readonly T[] }
+  | { readonly kind: 'replace'; readonly objects: readonly T[]; readonly resourceVersion: string }
   | { readonly kind: 'upsert'; readonly object: T }
   | { readonly kind: 'remove'; readonly object: T };
 
@@ -89,9 +89,10 @@ function takePage<T>(state: ReflectorState<T>, page: Page<T>): Step<T> {
     const { failures } = state;
     return { state: { phase: 'listing', failures, collected, continueToken: page.continueToken }, waitMs: 0 };
   }
+  const { resourceVersion } = page;
   return {
-    state: { phase: 'watching', failures: state.failures, resourceVersion: page.resourceVersion },
-    change: { kind: 'replace', objects: collected },
+    state: { phase: 'watching', failures: state.failures, resourceVersion },
+    change: { kind: 'replace', objects: collected, resourceVersion },
     waitMs: 0,
   };
 }

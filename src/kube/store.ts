@@ -2,8 +2,9 @@
 //
 // Invariant: one key is one object of one uid. An object that was deleted and made again is told as deleted and
 // added, also when nobody saw the moment in between, because what was true of the old one is not true of the new one.
-// Invariant: an object never goes back to an older version of itself, whatever arrives late or twice. Only a complete
-// list may do that, as after a restored backup.
+// Invariant: an object never goes back to an older version of itself, nor comes back after its end, whatever arrives late
+// or twice: the watch and the answers to our own writes overtake each other. Only a complete list may go back in time, as
+// after a restored backup.
 
 import type { Log } from '../lib/log.ts';
 import type { LiveObject, ObjectRef } from './kubeObject.ts';
@@ -39,14 +40,21 @@ export interface StoreOptions<T, Index extends string> {
 
 /** What a reflector feeds. */
 export interface Sink<T> {
-  /** `objects` is all there is in `namespace`, or everywhere when it is undefined. */
-  replace(objects: readonly T[], namespace: string | undefined): void;
+  /** `objects` is all there was in `namespace`, or everywhere when it is undefined, at `resourceVersion`. */
+  replace(objects: readonly T[], namespace: string | undefined, resourceVersion: string): void;
   upsert(object: T): void;
   remove(object: T): void;
 }
 
+/** Ends that are remembered, so that an answer that was under way does not undo them. Far more than can be under way. */
+const maxEnds = 1000;
+
 export class Store<T extends LiveObject, Index extends string = never> implements Sink<T> {
   readonly #objects = new Map<ObjectKey, T>();
+  /** By namespace: up to this version a list has shown everything. */
+  readonly #listedAt = new Map<string | undefined, string>();
+  /** By uid: the version with which an object has ended, or left the selection. */
+  readonly #endedAt = new Map<string, string>();
   readonly #indexes = new Map<Index, { indexer: Indexer<T>; keys: Map<string, Set<ObjectKey>> }>();
   readonly #listeners = new Set<(change: StoreChange<T>) => void>();
   readonly #transform: (object: T) => T;
@@ -88,7 +96,8 @@ export class Store<T extends LiveObject, Index extends string = never> implement
     return () => this.#listeners.delete(listener);
   }
 
-  replace(objects: readonly T[], namespace: string | undefined): void {
+  replace(objects: readonly T[], namespace: string | undefined, resourceVersion: string): void {
+    this.#listedAt.set(namespace, resourceVersion);
     const listed = new Set(objects.map((object) => objectKey(object.metadata)));
     for (const [key, object] of this.#objects) {
       const isInScope = namespace === undefined || object.metadata.namespace === namespace;
@@ -101,13 +110,20 @@ export class Store<T extends LiveObject, Index extends string = never> implement
   }
 
   upsert(object: T): void {
+    const { uid, namespace } = object.metadata;
     const known = this.get(object.metadata);
-    const order = known === undefined ? undefined : compareVersions(object, known);
-    if (order !== undefined && order <= 0) return;
+    const isOld =
+      known === undefined
+        ? isNotAfter(object, this.#listedAt.get(namespace) ?? this.#listedAt.get(undefined))
+        : isNotAfter(object, known.metadata.resourceVersion);
+    if (isOld || isNotAfter(object, this.#endedAt.get(uid))) return;
     this.#put(object, known);
   }
 
   remove(object: T): void {
+    this.#endedAt.set(object.metadata.uid, object.metadata.resourceVersion);
+    const [oldest] = this.#endedAt.keys();
+    if (this.#endedAt.size > maxEnds && oldest !== undefined) this.#endedAt.delete(oldest);
     const key = objectKey(object.metadata);
     const known = this.#objects.get(key);
     // An end of another object of the same name is old news: the new one is known already.
@@ -202,6 +218,9 @@ function isSameVersion(left: LiveObject, right: LiveObject): boolean {
   );
 }
 
-function compareVersions(left: LiveObject, right: LiveObject): number | undefined {
-  return compareResourceVersions(left.metadata.resourceVersion, right.metadata.resourceVersion);
+/** False when the versions cannot be compared: then what comes last counts. */
+function isNotAfter(object: LiveObject, resourceVersion: string | undefined): boolean {
+  if (resourceVersion === undefined) return false;
+  const order = compareResourceVersions(object.metadata.resourceVersion, resourceVersion);
+  return order !== undefined && order <= 0;
 }

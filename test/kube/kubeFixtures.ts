@@ -2,7 +2,7 @@
 
 import { createKubeClient, type KubeClient, type KubeClientOptions } from '../../src/kube/client.ts';
 import type { LiveMeta, LiveObject } from '../../src/kube/kubeObject.ts';
-import { type Clock, systemClock } from '../../src/lib/clock.ts';
+import { systemClock } from '../../src/lib/clock.ts';
 import type { Log } from '../../src/lib/log.ts';
 
 /** A pod as the server returns it; its uid is `<name>-uid` unless told. */
@@ -48,11 +48,6 @@ export function recordingLog(): Log & { readonly lines: RecordedLine[] } {
     lines.push({ level, message, facts });
   };
   return { lines, debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') };
-}
-
-/** Lets everything that is ready to run do so, network events on loopback included. */
-export async function settle(clock: Clock = systemClock): Promise<void> {
-  await clock.sleep(20, forever());
 }
 
 /** Asks again and again until the answer is true. The test's own deadline is the bound. */

@@ -42,7 +42,7 @@ test('the last page of a list replaces everything and starts the watch at its ve
   });
   expect(second).toEqual({
     state: { phase: 'watching', failures: 0, resourceVersion: '10' },
-    change: { kind: 'replace', objects: [pod('a', 1), pod('b', 1)] },
+    change: { kind: 'replace', objects: [pod('a', 1), pod('b', 1)], resourceVersion: '10' },
     waitMs: 0,
   });
 });

@@ -29,12 +29,12 @@ test('what is listed, changed and deleted is told in order, after the store hold
   const seen: unknown[] = [];
   store.onChange(({ object }) => seen.push(store.get(object.metadata)?.metadata.resourceVersion));
 
-  store.replace([pod('a', 1), pod('b', 2)], undefined);
-  store.upsert(pod('a', 3));
-  store.remove(pod('b', 4));
+  store.replace([pod('a', 1), pod('b', 2)], undefined, '10');
+  store.upsert(pod('a', 11));
+  store.remove(pod('b', 12));
 
-  expect(lines).toEqual(['added a@1', 'added b@2', 'updated a@3', 'deleted b@4']);
-  expect(seen).toEqual(['1', '2', '3', undefined]);
+  expect(lines).toEqual(['added a@1', 'added b@2', 'updated a@11', 'deleted b@12']);
+  expect(seen).toEqual(['1', '2', '11', undefined]);
   expect(store.list().map(({ metadata }) => metadata.name)).toEqual(['a']);
 });
 
@@ -53,10 +53,10 @@ test('an update is told with the object as it was before', () => {
 
 test('what a later list no longer holds is told as deleted, and what it holds unchanged is not told', () => {
   const store = newStore();
-  store.replace([pod('gone', 1), pod('kept', 2), pod('changed', 3)], undefined);
+  store.replace([pod('gone', 1), pod('kept', 2), pod('changed', 3)], undefined, '10');
   const lines = told(store);
 
-  store.replace([pod('kept', 2), pod('changed', 5), pod('new', 6)], undefined);
+  store.replace([pod('kept', 2), pod('changed', 5), pod('new', 6)], undefined, '10');
 
   expect(lines).toEqual(['deleted gone@1', 'updated changed@5', 'added new@6']);
 });
@@ -67,14 +67,14 @@ test('a list of one namespace says nothing about the others', () => {
   store.upsert(pod('mine', 2));
   const lines = told(store);
 
-  store.replace([], 'shop');
+  store.replace([], 'shop', '10');
 
   expect(lines).toEqual(['deleted mine@2']);
 });
 
 test.each([
   ['a watch', (store: Store<LiveObject>) => store.upsert(pod('a', 9, { uid: 'second' }))],
-  ['a list', (store: Store<LiveObject>) => store.replace([pod('a', 9, { uid: 'second' })], undefined)],
+  ['a list', (store: Store<LiveObject>) => store.replace([pod('a', 9, { uid: 'second' })], undefined, '10')],
 ])(
   'an object made again under the same name, as %s shows it, is told as deleted and added',
   (_name, show) => {
@@ -111,12 +111,48 @@ test('the end of an earlier object does not take away the later one of the same 
   expect(lines).toEqual([]);
 });
 
+test('an answer to a write that arrives after the end of its object does not bring it back', () => {
+  const store = newStore();
+  store.upsert(pod('a', 5));
+  const lines = told(store);
+
+  store.remove(pod('a', 7));
+  store.upsert(pod('a', 6));
+
+  expect(lines).toEqual(['deleted a@7']);
+});
+
+test('nor does it bring back what a list since then no longer showed', () => {
+  const store = newStore();
+  store.replace([], undefined, '10');
+  store.replace([], 'bank', '20');
+  const lines = told(store);
+
+  store.upsert(pod('a', 9));
+  store.upsert(pod('b', 15, { namespace: 'bank' }));
+  store.upsert(pod('a', 11));
+  store.upsert(pod('b', 21, { namespace: 'bank' }));
+
+  expect(lines).toEqual(['added a@11', 'added b@21']);
+});
+
+test('an object that left the selection and enters it again is told as added', () => {
+  const store = newStore();
+  store.upsert(pod('a', 5));
+  const lines = told(store);
+
+  store.remove(pod('a', 7));
+  store.upsert(pod('a', 8));
+
+  expect(lines).toEqual(['deleted a@7', 'added a@8']);
+});
+
 test('a list may go back in time, as after a restored backup', () => {
   const store = newStore();
   store.upsert(pod('a', 100));
   const lines = told(store);
 
-  store.replace([pod('a', 7)], undefined);
+  store.replace([pod('a', 7)], undefined, '10');
 
   expect(lines).toEqual(['updated a@7']);
 });
@@ -146,6 +182,7 @@ test('objects are found by owner and by label, also after these have changed', (
       pod('c', 3),
     ],
     undefined,
+    '10',
   );
   expect(names(store.byIndex('owner', 'one'))).toEqual(['a']);
   expect(names(store.byIndex('topology', 'shop/orders'))).toEqual(['a', 'b']);
