@@ -14,6 +14,7 @@ import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
 import type { LeaseFact } from '../plan/instanceFacts.ts';
 import type { AgentSettings } from './agentSettings.ts';
+import { Wake } from './wake.ts';
 
 /** Half of what a Lease of the shortest length (5 s) could miss. */
 export const renewEveryMs = 2_000;
@@ -50,6 +51,7 @@ export class PrimaryLease {
   #duration: number | undefined;
   #renewedAtMs = -Infinity;
   #complaint = '';
+  readonly #wake = new Wake();
 
   constructor(deps: PrimaryLeaseDeps) {
     this.#deps = deps;
@@ -73,8 +75,13 @@ export class PrimaryLease {
 
   /** From now on renewals carry this position; null ends them. */
   renewWith(position: PrimaryPosition | null, leaseSeconds?: number): void {
+    // Others wait for the first word about the database before they clone it.
+    const isNews = (position?.systemIdentifier ?? null) !== null && this.#renewal?.systemIdentifier === null;
     this.#renewal = position;
     this.#duration = leaseSeconds ?? this.#duration;
+    if (!isNews) return;
+    this.#renewedAtMs = -Infinity;
+    this.#wake.now();
   }
 
   /** Makes the Lease with ourselves as its holder. Somebody who was faster is found by the next reading. */
@@ -122,7 +129,7 @@ export class PrimaryLease {
         if (signal.aborted) return;
         this.#complain(error);
       }
-      await clock.sleep(Math.max(0, readEveryMs - (clock.now() - startedAt)), signal).catch(() => {});
+      await this.#wake.pause(Math.max(0, readEveryMs - (clock.now() - startedAt)), clock, signal);
     }
   }
 

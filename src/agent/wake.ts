@@ -11,11 +11,15 @@ export class Wake {
     this.#pause?.abort();
   }
 
-  /** Waits for `delayMs` or a call of `now`, also one that came since the last pause. */
-  async pause(delayMs: number, clock: Clock): Promise<void> {
-    if (!this.#called) {
-      this.#pause = new AbortController();
-      await clock.sleep(delayMs, this.#pause.signal).catch(() => {});
+  /** Waits for `delayMs`, for a call of `now`, also one that came since the last pause, or for the signal. */
+  async pause(delayMs: number, clock: Clock, signal?: AbortSignal): Promise<void> {
+    if (!this.#called && signal?.aborted !== true) {
+      const pause = new AbortController();
+      this.#pause = pause;
+      const onAbort = () => pause.abort();
+      signal?.addEventListener('abort', onAbort, { once: true });
+      await clock.sleep(delayMs, pause.signal).catch(() => {});
+      signal?.removeEventListener('abort', onAbort);
     }
     this.#called = false;
     this.#pause = undefined;
