@@ -13,8 +13,9 @@ RUN mkdir -p /app/lib \
  && /app/node --version
 COPY dist/image/ /app/
 # Compiled code of both programs, made once here and read-only later: half the start time, a fifth less memory.
-RUN NODE_COMPILE_CACHE=/app/cache /app/node /app/main.mjs version \
- && NODE_COMPILE_CACHE=/app/cache /app/node /app/agent.mjs version \
+RUN export NODE_COMPILE_CACHE=/app/cache NODE_COMPILE_CACHE_PORTABLE=1 \
+ && /app/node /app/main.mjs version \
+ && /app/node /app/agent.mjs version \
  && chmod -R a+rX /app
 
 FROM debian:trixie-slim AS pgbouncer

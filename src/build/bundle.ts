@@ -1,7 +1,7 @@
 // Makes what the image carries: `main.mjs` (operator) and `agent.mjs` (agent and pooler) in dist/image,
 // each one file without a node_modules folder beside it. The agent's file must stay small, because a
 // copy of it runs beside every PostgreSQL server: it is refused when a heavy package has crept in.
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { build } from 'esbuild';
 import manifest from '../../package.json' with { type: 'json' };
 
@@ -16,8 +16,12 @@ const banner =
 
 async function bundle(entry: string, outfile: string): Promise<readonly string[]> {
   const result = await build({
-    entryPoints: [entry],
-    outfile: `${outDir}/${outfile}`,
+    entryPoints: [{ in: entry, out: outfile.replace(/\.mjs$/, '') }],
+    outdir: outDir,
+    outExtension: { '.js': '.mjs' },
+    // What is imported on demand stays a file of its own: the operator in its pod never loads the Kubernetes library.
+    splitting: outfile === 'main.mjs',
+    chunkNames: 'chunks/[name]-[hash]',
     bundle: true,
     platform: 'node',
     target: 'node26',
@@ -35,11 +39,12 @@ async function bundle(entry: string, outfile: string): Promise<readonly string[]
   const packages = Object.keys(result.metafile.inputs)
     .map((path) => /node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(path)?.[1])
     .filter((name) => name !== undefined);
-  const bytes = Object.values(result.metafile.outputs)[0]?.bytes ?? 0;
+  const bytes = result.metafile.outputs[`${outDir}/${outfile}`]?.bytes ?? 0;
   console.log(`${outDir}/${outfile}: ${(bytes / 1024).toFixed(0)} KiB`);
   return [...new Set(packages)];
 }
 
+await rm(`${outDir}/chunks`, { recursive: true, force: true });
 await mkdir(outDir, { recursive: true });
 await bundle('src/main.ts', 'main.mjs');
 const agentPackages = await bundle('src/agentMain.ts', 'agent.mjs');

@@ -139,6 +139,10 @@ function readStuck({ status }: Pod): PodFacts['stuck'] {
   const all = [...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])];
   for (const { name, state } of all) {
     const { waiting, terminated } = state ?? {};
+    // Its own message names the pod's uid and a delay that grows, which would be news with every attempt.
+    if (waiting?.reason === 'CrashLoopBackOff') {
+      return { reason: waiting.reason, message: `container ${name} ends again and again, see its log` };
+    }
     if (waiting?.reason !== undefined && !ordinaryWaits.has(waiting.reason)) {
       return { reason: waiting.reason, message: waiting.message ?? `container ${name}` };
     }
