@@ -1,24 +1,27 @@
 import { instanceOrdinal } from '../api/names.ts';
 import type { ReplicatedPostgres } from '../api/replicatedPostgres.ts';
-import type { StatefulSet } from '../kube/resources.ts';
+import type { Deployment, ServiceAccount, StatefulSet } from '../kube/resources.ts';
 import { assert } from '../lib/assert.ts';
 import { desiredObjects } from '../objects/desiredObjects.ts';
 import type { TopologyCredentials } from '../objects/topologyCredentials.ts';
 import type { Manifest } from '../plan/observed.ts';
 import type { DesiredChoice } from '../plan/topology.ts';
 import type { Images } from './deps.ts';
+import { restampDeployment } from './restampDeployment.ts';
 
 export interface BuildContext {
   readonly images: Images;
   readonly credentials: TopologyCredentials | undefined;
   readonly sets: readonly StatefulSet[];
+  readonly deployments: readonly Deployment[];
+  readonly accounts: readonly ServiceAccount[];
 }
 
 /** Every object that should exist, by what the plan has chosen. */
 export function buildDesired(
   topology: ReplicatedPostgres,
   choice: DesiredChoice,
-  { images, credentials, sets }: BuildContext,
+  { images, credentials, sets, deployments, accounts }: BuildContext,
 ): readonly Manifest[] {
   assert(credentials !== undefined, 'objects are built when the credentials are there');
   return desiredObjects(topology, {
@@ -29,7 +32,7 @@ export function buildDesired(
     ordinals: choice.ordinals,
     claimSizes: claimSizes(topology.metadata.name, sets),
     endpoints: choice.endpoints,
-  });
+  }).map((object) => restampDeployment(object, deployments, accounts));
 }
 
 /** The size in each StatefulSet's template of its claim, which cannot change any more. */

@@ -63,6 +63,8 @@ export async function observe(key: string, deps: Deps, signal: AbortSignal): Pro
         images: deps.images,
         credentials: credentials.value,
         sets: watches.of('StatefulSet', key),
+        deployments: watches.of('Deployment', key),
+        accounts: watches.of('ServiceAccount', key),
       }),
   };
   return { observed, tools };

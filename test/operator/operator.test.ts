@@ -6,6 +6,7 @@ import { createKubeClient } from '../../src/kube/client.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { silentLog } from '../../src/lib/log.ts';
 import { runOperator } from '../../src/operator/operator.ts';
+import { accountAnnotation } from '../../src/operator/restampDeployment.ts';
 import { MemoryApiServer } from '../fixtures/memoryApiServer.ts';
 
 /** On a busy machine; nothing here takes a second otherwise. */
@@ -59,6 +60,12 @@ const topology = (name: string, spec: object = {}) => ({
   metadata: { name, namespace: 'shop', generation: 1 },
   spec: { instances: 3, storage: { size: '1Gi' }, ...spec },
 });
+
+interface PoolerDeployment {
+  readonly spec: {
+    readonly template: { readonly metadata: { readonly annotations?: Record<string, string> } };
+  };
+}
 
 const names = (api: MemoryApiServer, plural: string) =>
   api
@@ -116,6 +123,20 @@ test('what is deleted or edited by hand is back at once, with the passwords that
     )
     .toContain('"generation": 2');
   expect(api.find<{ data: object }>('secrets', 'orders-superuser')?.data).toEqual(before?.data);
+});
+
+test('pods whose account was deleted are replaced, because their tokens are worth nothing', async () => {
+  const api = await runningTopology();
+  const stamp = () =>
+    api.find<PoolerDeployment>('deployments', 'orders-pooler-ro')?.spec.template.metadata.annotations?.[
+      accountAnnotation
+    ];
+  expect(stamp()).toBeUndefined();
+  api.remove('serviceaccounts', 'orders-pooler');
+  api.creationTimestamp = '2026-11-23T11:00:00Z';
+
+  await expect.poll(stamp, soon).toMatch(/^uid-/);
+  expect(stamp()).toBe(api.find('serviceaccounts', 'orders-pooler')?.metadata.uid);
 });
 
 test('an instance that is scaled away goes, its volume stays and that is said', async () => {
