@@ -13,9 +13,9 @@ const patient = { timeout: 90_000 };
 let topology: AgentTopology;
 
 beforeAll(async () => {
-  becomePostgresUser();
+  await becomePostgresUser();
   topology = await agentTopology();
-}, 60_000);
+}, 300_000);
 afterAll(() => topology[Symbol.asyncDispose](), 60_000);
 
 test(
