@@ -106,14 +106,14 @@ function noteRecord(record: LogRecord, memory: AgentMemory, log: Log): void {
   const { message, severity, at, ...rest } = record;
   const fields = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== null));
   const facts = { source: 'postgres', severity, ...(at === null ? {} : { at }), ...fields };
-  const severe = severeWords.has(severity);
+  const about = aboutOf(record);
   if (record.sqlState === startingUp) log.debug(facts, message);
-  else if (severe) log.error(facts, message);
-  else if (severity === 'ERROR' || severity === 'WARNING') log.warn(facts, message);
+  else if (about !== null) log.error(facts, message);
+  else if (severeWords.has(severity) || severity === 'ERROR' || severity === 'WARNING')
+    log.warn(facts, message);
   else log.info(facts, message);
   if (missingWalPattern.test(message)) memory.missingWal = `${message}: the volume must be cloned again`;
   if (pausedReplayPattern.test(message)) memory.pausedReplay = `${message}: the server must be restarted`;
-  const about = aboutOf(record);
   if (about === null) return;
   memory.lastError = { at: at ?? '', message: `${severity}: ${message}` };
   memory.lastErrorAbout = about;
