@@ -13,9 +13,11 @@ RUN mkdir -p /app/lib \
  && /app/node --version
 COPY dist/image/ /app/
 # Compiled code of both programs, made once here and read-only later: half the start time, a fifth less memory.
+# The operator itself is a part that is loaded on demand, so it is named.
 RUN export NODE_COMPILE_CACHE=/app/cache NODE_COMPILE_CACHE_PORTABLE=1 \
  && /app/node /app/main.mjs version \
  && /app/node /app/agent.mjs version \
+ && for chunk in /app/chunks/operator-*.mjs /app/chunks/pino-*.mjs; do /app/node "$chunk" || exit 1; done \
  && chmod -R a+rX /app
 
 FROM debian:trixie-slim AS pgbouncer

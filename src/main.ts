@@ -4,12 +4,11 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { cp, mkdir } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
-import { pino } from 'pino';
 import type { KubeClient } from './kube/client.ts';
 import { clientFromDefaultKubeConfig } from './kube/clientFromDefaultKubeConfig.ts';
 import { inClusterClient } from './kube/inClusterClient.ts';
 import { systemClock } from './lib/clock.ts';
-import { type OperatorOptions, runOperator } from './operator/operator.ts';
+import type { OperatorOptions } from './operator/operator.ts';
 
 const version = process.env['REPLICA_MANAGER_VERSION'] ?? 'development';
 
@@ -41,8 +40,10 @@ function refuse(problem: string): number {
 }
 
 async function operator(): Promise<number> {
-  const log = pino({ level: process.env['LOG_LEVEL'] ?? 'info', base: null });
   const options = readOptions();
+  // Loaded here, so that the init containers, which only copy files, do not load all of it.
+  const [{ pino }, { runOperator }] = await Promise.all([import('pino'), import('./operator/operator.ts')]);
+  const log = pino({ level: process.env['LOG_LEVEL'] ?? 'info', base: null });
   const stop = new AbortController();
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.once(signal, () => {

@@ -1,0 +1,69 @@
+// The program as it is called: arguments in, exit code and text out.
+
+import { execFile } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+
+let folder: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'replica-manager-main-'));
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+function run(script: string, args: readonly string[]) {
+  return new Promise<{ code: number; stdout: string; stderr: string }>((resolve) => {
+    const options = { env: { PATH: process.env['PATH'] ?? '' } };
+    const child = execFile(process.execPath, [script, ...args], options, (_error, stdout, stderr) =>
+      resolve({ code: child.exitCode ?? -1, stdout, stderr }),
+    );
+  });
+}
+
+test('without a command, and with one that does not exist, the program says what there is', async () => {
+  expect(await run('src/main.ts', [])).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('a command is missing'),
+  });
+  expect(await run('src/main.ts', ['dance'])).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('there is no command dance'),
+  });
+});
+
+test('the operator says which setting is missing', async () => {
+  expect(await run('src/main.ts', ['operator'])).toEqual({
+    code: 1,
+    stdout: '',
+    stderr: 'OPERATOR_IMAGE is not set: it names the image whose agent goes into instances\n',
+  });
+});
+
+test('install copies Node, its library and the agent, and may be run twice', async () => {
+  const into = join(folder, 'installed');
+  const beside = join(folder, 'image');
+  mkdirSync(join(beside, 'lib'), { recursive: true });
+  // The script that runs lies beside what it copies, as in the image.
+  symlinkSync(join(process.cwd(), 'src/main.ts'), join(beside, 'main.ts'));
+  for (const part of ['node', 'agent.mjs', 'lib/libatomic.so.1'])
+    writeFileSync(join(beside, part), part, { mode: 0o755 });
+
+  for (let time = 1; time <= 2; time += 1) {
+    expect(await run(join(beside, 'main.ts'), ['install', into])).toMatchObject({ code: 0 });
+  }
+  expect(readdirSync(into, { recursive: true }).toSorted()).toEqual([
+    'agent.mjs',
+    'lib',
+    'lib/libatomic.so.1',
+    'node',
+  ]);
+  expect(statSync(join(into, 'node')).mode & 0o111).toBe(0o111);
+});
+
+test('install fails when the agent is not there', async () => {
+  expect(await run('src/main.ts', ['install', join(folder, 'nothing')])).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('ENOENT'),
+  });
+});
