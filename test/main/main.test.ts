@@ -52,7 +52,7 @@ test('install copies Node, its library and the agent, and may be run twice', asy
   for (let time = 1; time <= 2; time += 1) {
     expect(await run(join(beside, 'main.ts'), ['install', into])).toMatchObject({ code: 0 });
   }
-  expect(readdirSync(into, { recursive: true }).toSorted()).toEqual([
+  expect(readdirSync(into, { recursive: true, encoding: 'utf8' }).toSorted()).toEqual([
     'agent.mjs',
     'lib',
     'lib/libatomic.so.1',
