@@ -7,12 +7,25 @@ import type { TopologyEvent } from './action.ts';
 
 type Status = ReplicatedPostgresStatus | undefined;
 
-/** Every transition from `previous` to `next`, the primary's first. */
-export function planEvents(previous: Status, next: ReplicatedPostgresStatus): readonly TopologyEvent[] {
+/**
+ * Every transition from `previous` to `next`, the primary's first.
+ *
+ * @param stuck instances whose trouble does not pass by itself; what others go through while they start is no news
+ */
+export function planEvents(
+  previous: Status,
+  next: ReplicatedPostgresStatus,
+  stuck: ReadonlySet<string> = new Set(),
+): readonly TopologyEvent[] {
   const before = new Map(previous?.instances?.map((it) => [it.name, it]));
   return [
     ...primaryEvents(previous, next),
-    ...(next.instances ?? []).flatMap((it) => instanceEvents(before.get(it.name), it, next.primary?.name)),
+    ...(next.instances ?? []).flatMap((it) =>
+      instanceEvents(before.get(it.name), it, {
+        isPrimary: it.name === next.primary?.name,
+        isStuck: stuck.has(it.name),
+      }),
+    ),
     ...conditionEvents(previous, next),
   ];
 }
@@ -27,16 +40,16 @@ function primaryEvents(previous: Status, next: ReplicatedPostgresStatus): Topolo
 function instanceEvents(
   before: InstanceStatus | undefined,
   now: InstanceStatus,
-  primary: string | undefined,
+  { isPrimary, isStuck }: { readonly isPrimary: boolean; readonly isStuck: boolean },
 ): TopologyEvent[] {
   const events: TopologyEvent[] = [];
   const because = now.reason ?? 'no reason is known';
   if (now.ready && before?.ready !== true) events.push(normal('InstanceReady', `${now.name} answers`));
   if (!now.ready && before?.ready === true)
     events.push(warning('InstanceNotReady', `${now.name}: ${because}`));
-  else if (!now.ready && isNewTrouble(before, now))
+  else if (!now.ready && isStuck && now.reason !== before?.reason)
     events.push(warning('InstanceTrouble', `${now.name}: ${because}`));
-  if (now.name === primary) return events;
+  if (isPrimary) return events;
   if (now.routable && before?.routable !== true) {
     events.push(normal('ReplicaRoutable', `${now.name} serves reads`));
   }
@@ -44,19 +57,6 @@ function instanceEvents(
     events.push(warning('ReplicaNotRoutable', `${now.name} no longer serves reads: ${because}`));
   }
   return events;
-}
-
-/** The kubelet's own words, and refusals of the agent; what passes by itself while an instance starts is no news. */
-const troublesWorthTelling =
-  /^(ErrImagePull|ImagePullBackOff|InvalidImageName|CreateContainer|RunContainerError|StartError|CrashLoopBackOff)|refuse|another|belongs to|version|has no /;
-
-function isNewTrouble(before: InstanceStatus | undefined, now: InstanceStatus): boolean {
-  return (
-    now.reason !== undefined &&
-    now.reason !== before?.reason &&
-    troublesWorthTelling.test(now.reason) &&
-    now.reason !== 'has no pod'
-  );
 }
 
 function conditionEvents(previous: Status, next: ReplicatedPostgresStatus): TopologyEvent[] {

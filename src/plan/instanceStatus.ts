@@ -49,6 +49,11 @@ export function judgeInstance(
   }
 }
 
+/** Whether its trouble does not pass by itself: the kubelet cannot run it, or its agent refuses the volume. */
+export function isStuck({ agent, pod }: InstanceFacts): boolean {
+  return agent?.phase === 'refused' || pod?.stuck !== undefined;
+}
+
 function measured(
   name: string,
   facts: InstanceFacts,

@@ -13,7 +13,7 @@ import type { Action, Plan, TopologyEvent } from './action.ts';
 import { planClaims, planScaleEvents } from './claims.ts';
 import { planEndpoints } from './endpoints.ts';
 import { planEvents } from './events.ts';
-import { judgeInstance } from './instanceStatus.ts';
+import { isStuck, judgeInstance } from './instanceStatus.ts';
 import type { Manifest, Observed } from './observed.ts';
 import { planScale, type Scale } from './scale.ts';
 import { invalidStatus, isWorthWriting, planStatus } from './status.ts';
@@ -91,6 +91,7 @@ function planValid(observed: Observed, topology: ReplicatedPostgres, tools: Plan
   }
   const decided = decide(observed, topology);
   const { scale, status, document } = decided;
+  const stuck = new Set(observed.instances.filter(isStuck).map((it) => it.name));
   const isWritten = isWorthWriting(topology.status, status, observed.statusAgeMs);
   const actions: Action[] = [
     ...withdrawals(observed, decided.instances),
@@ -101,7 +102,7 @@ function planValid(observed: Observed, topology: ReplicatedPostgres, tools: Plan
     ...(isWritten ? [{ kind: 'applyStatus', status } as const] : []),
     ...told([
       ...planScaleEvents(observed, topology, scale),
-      ...(isWritten ? planEvents(topology.status, status) : []),
+      ...(isWritten ? planEvents(topology.status, status, stuck) : []),
     ]),
   ];
   return {

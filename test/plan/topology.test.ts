@@ -344,3 +344,19 @@ test('a new pod of a known instance is not ready before it has been measured', (
     reason: 'has not been measured yet',
   });
 });
+
+test('what an instance goes through while it starts is no event, what does not pass is one, once', () => {
+  const silence = { kind: 'unreachable', reason: 'nobody listens on its port', sinceMs: 1 } as const;
+  const cloning = { phase: 'cloning', reason: null } as never;
+  const starting = replica('orders-3', { probe: silence, agent: cloning });
+  const refused = { phase: 'refused', reason: 'the volume holds PostgreSQL 17' } as never;
+  const before = { ...settled(), instances: [primary('orders-1'), replica('orders-2'), starting] };
+  const status = statusOf(planTopology(before, tools).actions);
+  const resource = { kind: 'valid', isDeleting: false, topology: topology({}, status) } as const;
+  const instances = [primary('orders-1'), replica('orders-2'), { ...starting, agent: refused }];
+  const { actions } = planTopology({ ...before, resource, instances }, tools);
+  const told = lines(actions).filter((it) => it.includes('orders-3:'));
+
+  expect(status?.instances?.[2]?.reason).toBe('is cloning');
+  expect(told).toEqual(['InstanceTrouble: orders-3: the volume holds PostgreSQL 17']);
+});
