@@ -21,6 +21,9 @@ built() {
   for name in "$@"; do echo "$cache/$name"-????????????; done
 }
 
+# keysOf NAME...: the same without the place, for the key of what is made from them.
+keysOf() { built "$@" | sed 's|.*/||'; }
+
 makeArtefact() {
   local function=$1 name=$2 folder=$3 work old
   work=$(workFolder "$name")

@@ -26,7 +26,8 @@ postgresRelease() {
 }
 
 # bootstrap RELEASE PACKAGES TARGET OPTION...: a Debian file system. It is left without package sources: there is no
-# network where it is used, so an `apt-get update` must find nothing to ask, and then ends well.
+# network where it is used, so an `apt-get update` must find nothing to ask, and then ends well. Its users import it
+# under a name of its own first: an import takes a stream that broke off for a whole one.
 bootstrap() {
   local release=$1 packages=$2 target=$3
   shift 3
@@ -40,8 +41,9 @@ bootstrap() {
 
 # What the Dockerfile installs is in it already. node:26-trixie-slim stands on it, so that nodes have one layer for both.
 buildDebian() {
-  bootstrap trixie ca-certificates,libatomic1,patchelf,pgbouncer - |
-    docker import --change "LABEL replica-manager.key=$2" --change 'CMD ["bash"]' - "$1"
+  bootstrap trixie ca-certificates,libatomic1,patchelf,pgbouncer - | docker import - "$1-files"
+  printf 'FROM %s-files\nCMD ["bash"]\n' "$1" | docker build --tag "$1" --label "replica-manager.key=$2" -
+  docker image rm "$1-files"
 }
 
 buildNode() {

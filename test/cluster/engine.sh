@@ -58,7 +58,7 @@ enginePid() { pidOf "$engineRun/dockerd.pid" "$engineConfig"; }
 # pidOf FILE WORD: the process that the file names, if it lives and has the word in its command line.
 pidOf() {
   local pid
-  pid=$(cat "$1" 2>/dev/null) && tr '\0' '\n' <"/proc/$pid/cmdline" 2>/dev/null | grep -qF -- "$2" && echo "$pid"
+  pid=$(cat "$1" 2>/dev/null) && grep -qF -- "$2" "/proc/$pid/cmdline" 2>/dev/null && echo "$pid"
 }
 
 engineRuns() { enginePid >/dev/null; }

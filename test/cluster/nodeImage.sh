@@ -6,12 +6,12 @@ nodeImage=replica-manager-node:$kubernetesVersion
 systemImage=replica-manager-system:$kubernetesVersion
 
 buildNodeImage() {
-  local programs key
-  programs=$(built kubernetes etcd coredns local-path)
+  local key
   artefact node-root "$(keyOf buildNodeRoot)" "making the nodes' file system" '30 s' buildNodeRoot
-  key=$(keyOf layOutNode "$(built node-root kubernetes)" "$kindVersion" "$systemImage" "$(declare -f buildNodeImageFrom)")
+  key=$(keyOf layOutNode "$(keysOf node-root kubernetes)" "$kindVersion" "$systemImage" "$(declare -f buildNodeImageFrom)")
   image "$nodeImage" "$key" 'making the node image' '15 s' buildNodeImageFrom
-  image "$systemImage" "$(keyOf buildSystemImages "$programs")" 'making the images of the Kubernetes programs' '15 s' buildSystemImages
+  key=$(keyOf buildSystemImages "$(keysOf node-root kubernetes etcd coredns local-path)" "$kindVersion" "$(declare -f copyIptables)")
+  image "$systemImage" "$key" 'making the images of the Kubernetes programs' '15 s' buildSystemImages
   artefact image-store "$(keyOf buildImageStore "$(imageIds)")" "filling the nodes' image store" '25 s' buildImageStore
 }
 

@@ -28,7 +28,7 @@ madeFrom() { docker cp "${nodeNames[0]}:$madeFromFile" - 2>/dev/null | tar -xO 2
 
 clusterKey() {
   local image=
-  if privateEngine; then image="$(imageKey "$nodeImage") $(built image-store)"; fi
+  if privateEngine; then image="$(imageKey "$nodeImage") $(keysOf image-store)"; fi
   keyOf connectNodes "$(kindConfig)" "$image" "$kindVersion" "$(cat "$here/auditPolicy.yaml")" "$(declare -f resolveInsideOnly connectPods)"
 }
 
@@ -114,6 +114,7 @@ startNodes() {
   waitFor 60 'the API server' "$logs" inside kubectl get --raw /readyz --request-timeout=5s
   if privateEngine; then connectPods; fi
   waitFor 90 'all nodes to be ready' "$logs" nodesAreReady
+  awaitReady
 }
 
 # What kind itself does to delete a cluster, without a need for kind.

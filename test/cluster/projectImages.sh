@@ -13,6 +13,8 @@ loadProjectImages() {
     tags+=(orders-app:dev)
   fi
   loadImages "${tags[@]}"
+  # What was built before today is no longer anyone's image; what is younger serves the next build as its cache.
+  docker image prune --force --filter until=24h >/dev/null
 }
 
 buildProjectImage() {
