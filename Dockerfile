@@ -17,7 +17,7 @@ COPY dist/image/ /app/
 RUN export NODE_COMPILE_CACHE=/app/cache NODE_COMPILE_CACHE_PORTABLE=1 \
  && /app/node /app/main.mjs version \
  && /app/node /app/agent.mjs version \
- && for chunk in /app/chunks/operator-*.mjs /app/chunks/pino-*.mjs; do /app/node "$chunk" || exit 1; done \
+ && for chunk in /app/chunks/operator*.mjs; do /app/node "$chunk" || exit 1; done \
  && chmod -R a+rX /app
 
 FROM debian:trixie-slim AS pgbouncer

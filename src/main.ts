@@ -42,8 +42,11 @@ function refuse(problem: string): number {
 async function operator(): Promise<number> {
   const options = readOptions();
   // Loaded here, so that the init containers, which only copy files, do not load all of it.
-  const [{ pino }, { runOperator }] = await Promise.all([import('pino'), import('./operator/operator.ts')]);
-  const log = pino({ level: process.env['LOG_LEVEL'] ?? 'info', base: null });
+  const [{ runOperator }, { operatorLog }] = await Promise.all([
+    import('./operator/operator.ts'),
+    import('./operator/operatorLog.ts'),
+  ]);
+  const log = operatorLog(process.env['LOG_LEVEL'] ?? 'info');
   const stop = new AbortController();
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.once(signal, () => {
