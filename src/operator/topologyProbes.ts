@@ -36,7 +36,8 @@ export interface ProbedSample {
 }
 
 interface Instance {
-  podUid: string;
+  readonly podUid: string;
+  readonly includedAt: number;
   reads: ReadsVerdict;
   measured: { readonly probe: InstanceProbe; readonly at: number; readonly wallTime: string } | undefined;
   failure: { readonly reason: string; readonly isCertain: boolean; readonly since: number } | undefined;
@@ -70,6 +71,7 @@ export class TopologyProbes {
     if (known?.podUid === podUid) return;
     this.#instances.set(instance, {
       podUid,
+      includedAt: at,
       reads: initialReadsVerdict(at, known === undefined && wasRoutable),
       measured: undefined,
       failure: undefined,
@@ -121,13 +123,21 @@ export class TopologyProbes {
     return { probe: this.#probeFacts(known, at), lag, reads, agent };
   }
 
-  #probeFacts({ measured, failure }: Instance, at: number): InstanceFacts['probe'] {
+  #probeFacts(known: Instance, at: number): InstanceFacts['probe'] {
+    const { measured, failure } = known;
     const hasAnswered = measured !== undefined && at - measured.at < this.limits.graceMs;
     if (failure !== undefined && (failure.isCertain || !hasAnswered)) {
       return { kind: 'unreachable', reason: failure.reason, sinceMs: at - failure.since };
     }
-    if (measured === undefined) return { kind: 'pending' };
+    if (measured === undefined || this.#isBlind(known, measured.probe, at)) return { kind: 'pending' };
     return { kind: 'measured', probe: measured.probe, measuredAt: measured.wallTime };
+  }
+
+  /** A new leader may ask a replica before the primary. Its lag is not unknown then, it is about to be known. */
+  #isBlind({ includedAt, lag }: Instance, { receiver }: InstanceProbe, at: number): boolean {
+    return (
+      receiver?.status === 'streaming' && lag.seconds === undefined && at - includedAt < this.limits.graceMs
+    );
   }
 
   #takeFailure(

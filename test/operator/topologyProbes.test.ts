@@ -123,10 +123,10 @@ test('a primary that only the operator cannot reach still makes replicas late, b
 test('after a change of the primary old positions are forgotten', () => {
   const scene = new Scene();
   scene.primaryAt(1, 100);
-  scene.probes.noteLease({ ...lease, holder: 'orders-3', epoch: 2 }, undefined, at(2));
-  scene.replicaAt(2.5, 90);
+  scene.probes.noteLease({ ...lease, holder: 'orders-3', epoch: 2 }, undefined, at(20));
+  scene.replicaAt(20.5, 90);
 
-  expect(scene.replica(2.5)).toEqual({
+  expect(scene.replica(20.5)).toEqual({
     kind: 'measured',
     seconds: undefined,
     bytes: undefined,
@@ -180,4 +180,21 @@ test('another pod of an instance starts over, and a new leader believes the labe
   });
   scene.probes.include('orders-3', 'pod-3', at(3), true);
   expect(scene.probes.facts('orders-3', at(3)).reads.routable).toBe(true);
+});
+
+test('a replica that is asked before the primary is not measured yet, rather than of unknown lag', () => {
+  const scene = new Scene();
+  scene.replicaAt(0.5, 100);
+  expect(scene.replica(0.5)).toMatchObject({ kind: 'pending', seconds: undefined });
+  scene.primaryAt(1, 100);
+  scene.replicaAt(1.5, 100);
+  expect(scene.replica(1.5)).toMatchObject({ kind: 'measured', seconds: 0 });
+});
+
+test('when the primary never answers, replicas are measured all the same after the grace period', () => {
+  const scene = new Scene();
+  scene.silentAt(0.5, 'orders-1');
+  scene.replicaAt(4.5, 100);
+
+  expect(scene.replica(4.5)).toMatchObject({ kind: 'measured', seconds: undefined });
 });
