@@ -37,7 +37,7 @@ const enough = (name: string, floor: number): Rule<Parameters> => ({
   holds: ({ [name]: value }) => value === undefined || (/^[0-9]{1,6}$/.test(value) && Number(value) >= floor),
 });
 
-export const postgres = z.strictObject({
+export const postgres = z.object({
   version: withRules(
     z.int32().min(15).max(18).meta({ description: 'Major version of PostgreSQL.' }),
     immutable(
@@ -80,7 +80,7 @@ export const postgres = z.strictObject({
 const isSize = (text: string): boolean => /^[0-9]+(\.[0-9]+)?([kMGTP]|[KMGTP]i)?$/.test(text);
 
 export const storage = withRules(
-  z.strictObject({
+  z.object({
     size: withRules(
       byteSize('Size of the volume of each instance. It may grow, never shrink.'),
       {
@@ -108,7 +108,7 @@ export const storage = withRules(
 );
 
 export const bootstrap = withRules(
-  z.strictObject({
+  z.object({
     database: withRules(identifier('Database that is made for the application.'), {
       rule: "!(self in ['postgres', 'template0', 'template1'])",
       message: 'choose another bootstrap.database: postgres, template0 and template1 exist already',

@@ -27,7 +27,8 @@ export type ParsedTopology =
 
 /**
  * Checks an object from the API again and fills in defaults, because an object may have been stored
- * before a rule existed. Problems are sentences that name the field and say what to do.
+ * before a rule existed. Problems are sentences that name the field and say what to do. Fields that are not
+ * known are left out, at every level: a newer CRD may have filled them in already.
  */
 export function parseReplicatedPostgres(
   object: Omit<ReplicatedPostgres, 'spec'> & { readonly spec?: unknown },

@@ -1,12 +1,16 @@
 // The spec of a ReplicatedPostgres: the one source of the CRD's schema, the API reference and the
 // types. Every field has a description, because it is what `kubectl explain` prints. Rules that
 // compare fields or forbid changes are CEL, so that the API server says no before anything is stored.
+//
+// Objects are z.object, which drops what it does not know: during an upgrade the CRD knows a field before the
+// operator that still leads does, and that must not make any topology invalid. A person who misspells a field
+// is told by the API server, whose schema is closed.
 import { z } from 'zod';
 import { bootstrap, postgres, storage } from './postgresSpec.ts';
 import { withRules } from './rule.ts';
 import { addedMetadata, byteSize, image, objectName, passedThrough, wholeNumber } from './specFields.ts';
 
-const replication = z.strictObject({
+const replication = z.object({
   durability: z.enum(['quorum', 'async']).optional().meta({
     description:
       'quorum: a commit is acknowledged when a quorum of replicas has it. async: at once. Defaults to quorum from 3 instances on, else async.',
@@ -20,7 +24,7 @@ const replication = z.strictObject({
   ).default('8Gi'),
 });
 
-const failover = z.strictObject({
+const failover = z.object({
   leaseSeconds: wholeNumber(
     'How long a primary may be silent before a replica takes over. Seconds.',
     5,
@@ -35,7 +39,7 @@ const failover = z.strictObject({
 });
 
 const routing = withRules(
-  z.strictObject({
+  z.object({
     maxLagSeconds: z
       .number()
       .positive()
@@ -60,7 +64,7 @@ const routing = withRules(
 );
 
 const poolerDeployment = (poolSize: number) =>
-  z.strictObject({
+  z.object({
     instances: wholeNumber('Pods of this pooler; 0 runs none.', 0, 20).default(2),
     poolSize: wholeNumber(
       'Server connections per user and database in each pod (default_pool_size).',
@@ -69,7 +73,7 @@ const poolerDeployment = (poolSize: number) =>
     ).default(poolSize),
   });
 
-const pooler = z.strictObject({
+const pooler = z.object({
   image: image("Image with PgBouncer 1.24 or newer. Defaults to the operator's own.").optional(),
   readWrite: poolerDeployment(25).prefault({}).meta({ description: 'Pooler to the primary, port 6432.' }),
   readOnly: poolerDeployment(50)
@@ -81,7 +85,7 @@ const pooler = z.strictObject({
   resources: passedThrough('Resource requests and limits of the pooler containers.').optional(),
 });
 
-const probes = z.strictObject({
+const probes = z.object({
   intervalMilliseconds: wholeNumber(
     'Time between two probes of an instance. Milliseconds.',
     200,
@@ -95,7 +99,7 @@ const probes = z.strictObject({
 });
 
 export const specSchema = withRules(
-  z.strictObject({
+  z.object({
     postgres: postgres.prefault({}).meta({ description: 'The PostgreSQL servers.' }),
     instances: wholeNumber('Number of instances: one primary and the rest replicas.', 1, 15).default(3),
     storage: storage.meta({ description: 'The volume of each instance.' }),
@@ -122,7 +126,7 @@ export const specSchema = withRules(
       .optional()
       .meta({ description: 'Topology spread constraints of the instance pods.' }),
     imagePullSecrets: z
-      .array(z.strictObject({ name: objectName('Name of a Secret of type kubernetes.io/dockerconfigjson.') }))
+      .array(z.object({ name: objectName('Name of a Secret of type kubernetes.io/dockerconfigjson.') }))
       .max(20)
       .optional()
       .meta({ description: 'Secrets for pulling images.' }),

@@ -100,6 +100,6 @@ const annotations = withRules(
 
 export const addedMetadata = (description: string) =>
   z
-    .strictObject({ labels: labels.default({}), annotations: annotations.default({}) })
+    .object({ labels: labels.default({}), annotations: annotations.default({}) })
     .prefault({})
     .meta({ description });

@@ -141,7 +141,7 @@ function textKeywords(node: Node, path: string): Partial<StructuralSchema> {
   return {};
 }
 
-/** Unknown fields of a strict object are pruned by the API server, or refused if the client asks for that. */
+/** Unknown fields of an object are pruned by the API server, or refused if the client asks for that. */
 function objectKeywords(node: Node, path: string): Partial<StructuralSchema> {
   if (node['type'] !== 'object') return {};
   const { properties, additionalProperties } = node;
@@ -152,7 +152,7 @@ function objectKeywords(node: Node, path: string): Partial<StructuralSchema> {
       : { 'x-kubernetes-preserve-unknown-fields': true };
   }
   if (isNode(additionalProperties)) {
-    throw new Error(`${path}: known and unknown fields side by side are not structural, use z.strictObject`);
+    throw new Error(`${path}: known and unknown fields side by side are not structural, use z.object`);
   }
   return {
     properties: Object.fromEntries(

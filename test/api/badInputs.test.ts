@@ -38,6 +38,18 @@ test('an object without a spec is refused and the problem says what is missing',
   expect(problemsOf({})).toEqual(['spec.storage: Invalid input: expected object, received undefined']);
 });
 
-test('an unknown field is refused on reading, the API server prunes it before', () => {
-  expect(problemsOf({ ...smallestSpec, replicas: 3 })).toEqual(['spec: Unrecognized key: "replicas"']);
+test('fields that a newer CRD knows are ignored at every level, so that an upgrade makes no topology invalid', () => {
+  const metadata = { name: 'orders', namespace: 'shop', uid: 'u', generation: 1, resourceVersion: '1' };
+  const parse = (spec: object) => parseReplicatedPostgres({ apiVersion: '', kind: '', metadata, spec });
+  const newer = {
+    storage: { size: '1Gi', encryption: 'none' },
+    imagePullSecrets: [{ name: 'registry', scope: 'all' }],
+    pooler: { readOnly: { poolMode: 'transaction' } },
+    podMetadata: { finalizers: ['a'] },
+    backups: { schedule: '@daily' },
+  };
+
+  expect(parse(newer)).toEqual(parse({ ...smallestSpec, imagePullSecrets: [{ name: 'registry' }] }));
+  expect(parse(newer).kind).toBe('valid');
+  expect(problemsOf({ ...newer, instances: 0 })).toEqual([expect.stringMatching(/^spec\.instances: /)]);
 });
