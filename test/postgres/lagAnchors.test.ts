@@ -86,3 +86,14 @@ test('the memory is bounded and the answer is never smaller than with all positi
     }),
   );
 });
+
+test('days of writing are remembered in bounded space, the last minutes exactly', () => {
+  const seconds = 200_000;
+  let known = noAnchors;
+  for (let second = 1; second <= seconds; second += 1) {
+    known = addLagAnchor(known, 1, { at: second * 1_000, lsn: lsn(second) });
+  }
+
+  expect(known.anchors.length).toBeLessThanOrEqual(maxAnchors);
+  expect(lagByAnchorsMs(known, lsn(seconds - 60), seconds * 1_000)).toBe(60_000);
+});
