@@ -1,8 +1,9 @@
 // pg_hba.conf and pg_ident.conf of an instance.
 //
-// Invariant: the product's own roles come in by the first lines only: over TLS, by certificate or SCRAM.
-// Lines from the resource stand behind them, so that no line of a person can open a door to these roles
-// or lock the product out. What no line allows is rejected.
+// Invariant: the superuser and the product's own roles come in by the first lines only: over TLS, by
+// certificate or SCRAM, or over the socket of the pod. So does replication. Lines from the resource stand
+// behind them, so that no line of a person can open another door to these or lock the product out. What
+// no line allows is rejected.
 
 export interface HbaRoles {
   readonly superuser: string;
@@ -16,7 +17,7 @@ const identMap = 'replica_manager';
 
 /** @param lines lines of pg_hba.conf as the resource gives them */
 export function hbaFile(roles: HbaRoles, lines: readonly string[]): string {
-  const own = [roles.replication, roles.monitor, roles.pooler].join(',');
+  const guarded = [roles.superuser, roles.replication, roles.monitor, roles.pooler].join(',');
   return file([
     `local    all          ${roles.superuser}  peer map=${identMap}`,
     'local    all          all  scram-sha-256',
@@ -24,8 +25,11 @@ export function hbaFile(roles: HbaRoles, lines: readonly string[]): string {
     `hostssl  postgres     ${roles.replication}  all  cert`,
     `hostssl  all          ${roles.monitor}  all  cert`,
     `hostssl  all          ${roles.pooler}  all  scram-sha-256`,
-    `host     all          ${own}  all  reject`,
-    `host     replication  ${own}  all  reject`,
+    `hostssl  all          ${roles.superuser}  all  scram-sha-256`,
+    `host     all          ${guarded}  all  reject`,
+    // The word all does not stand for replication in the second column.
+    'local    replication  all  reject',
+    'host     replication  all  all  reject',
     ...lines,
     'hostssl  all          all  all  scram-sha-256',
     'host     all          all  all  reject',
