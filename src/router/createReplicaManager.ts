@@ -171,7 +171,9 @@ class RoutingReplicaManager implements ReplicaManager {
       cause = attempt.failure.error;
       this.#noteFailure(endpoint, attempt.failure, facts.nowMs);
       if (attempt.failure.kind === 'busy') busy = poolBusy(endpoint, cause);
-      if (attempt.failure.kind === 'statement') throw cause;
+      if (attempt.failure.kind === 'statement' || attempt.failure.kind === 'untrusted') {
+        throw errorOf(endpoint, attempt.failure);
+      }
     }
   }
 
@@ -219,7 +221,7 @@ class RoutingReplicaManager implements ReplicaManager {
   }
 }
 
-/** What the caller is told when a write has failed. */
+/** What the caller is told when a statement has failed for good. */
 function errorOf(endpoint: PrimaryEndpoint, { kind, phase, error }: Failure): unknown {
   const { name } = endpoint;
   const cause = { cause: error };
@@ -234,6 +236,12 @@ function errorOf(endpoint: PrimaryEndpoint, { kind, phase, error }: Failure): un
             `lost ${name} during the statement, find out whether it ran: ${messageOf(error)}`,
             cause,
           );
+    case 'untrusted':
+      return new RouterError(
+        'RPG_SERVER_UNTRUSTED',
+        `the certificate of ${name} is not trusted, check ca.crt of the credentials: ${messageOf(error)}`,
+        cause,
+      );
     case 'conflict':
     case 'statement':
       return error;

@@ -2,7 +2,8 @@
 //
 // Invariant: a pool that is retired takes no new statement and ends only when the last one under way has
 // its answer, including those that still wait for a connection. (`pg.Pool.end` alone forgets the latter:
-// they hang until their connection timeout.)
+// they hang until their connection timeout.) A connection goes back only outside a transaction: what the
+// next statement writes would be lost in a transaction that somebody else has begun.
 
 import { Pool, type PoolClient, type QueryResult, type QueryResultRow } from 'pg';
 import type { Endpoint } from '../endpoints/endpointsDocument.ts';
@@ -10,6 +11,7 @@ import { assert } from '../lib/assert.ts';
 import type { Log } from '../lib/log.ts';
 import type { Credentials } from './credentialsDirectory.ts';
 import { type Failure, judgeFailure, messageOf } from './judgeFailure.ts';
+import { RouterError } from './routerError.ts';
 import type { RouterSettings } from './routerOptions.ts';
 
 export type Attempt<R extends QueryResultRow> =
@@ -85,12 +87,15 @@ export class InstancePool {
     }
     try {
       const result = await client.query<R>(sql, [...params]);
-      client.release();
-      return { kind: 'answered', result };
+      const isOutside = client.getTransactionStatus() === 'I';
+      client.release(!isOutside);
+      if (isOutside) return { kind: 'answered', result };
+      return { kind: 'failed', failure: judgeFailure(transactionLeftOpen(), 'querying') };
     } catch (error) {
       const failure = judgeFailure(error, 'querying');
-      client.release(!failure.isConnectionUsable);
-      return { kind: 'failed', failure };
+      const isUsable = failure.isConnectionUsable && (await isOutsideTransaction(client, params));
+      client.release(!isUsable);
+      return { kind: 'failed', failure: { ...failure, isConnectionUsable: isUsable } };
     }
   }
 
@@ -102,6 +107,28 @@ export class InstancePool {
 
   #endWhenDone(): void {
     if (this.#isRetired && this.#underWay === 0) this.#ended.resolve(this.#pool.end());
+  }
+}
+
+function transactionLeftOpen(): RouterError {
+  return new RouterError(
+    'RPG_TRANSACTION_LEFT_OPEN',
+    'the statement left a transaction open, which was rolled back: each statement gets a connection of its own, so send one statement that does it all or use a client of pg',
+  );
+}
+
+/**
+ * Whether a connection is outside any transaction after a failed statement. The error may be here before
+ * the server tells the state, so the server is asked with an empty statement. Only text without
+ * parameters can hold several statements, of which one began a transaction before another failed.
+ */
+async function isOutsideTransaction(client: PoolClient, params: readonly unknown[]): Promise<boolean> {
+  if (params.length > 0) return true;
+  try {
+    await client.query('');
+    return client.getTransactionStatus() === 'I';
+  } catch {
+    return false;
   }
 }
 

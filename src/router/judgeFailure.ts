@@ -12,10 +12,12 @@ export type FailurePhase = 'connecting' | 'querying';
  *
  * - `connection`: the server cannot be reached, or hung up; the connection is gone.
  * - `conflict`: a replica cancelled the read because replay needed the rows; the server is well.
+ * - `untrusted`: the certificate that the server shows is not good; another server's may be no better, and
+ *   trying again does not help.
  * - `busy`: no connection of the pool became free in time; the server is well.
- * - `statement`: everything else; the error belongs to the caller.
+ * - `statement`: everything else, also a login that the server refuses; the error belongs to the caller.
  */
-export type FailureKind = 'connection' | 'conflict' | 'busy' | 'statement';
+export type FailureKind = 'connection' | 'conflict' | 'untrusted' | 'busy' | 'statement';
 
 export interface Failure {
   readonly kind: FailureKind;
@@ -34,8 +36,45 @@ export function judgeFailure(error: unknown, phase: FailurePhase): Failure {
 const poolBusyMessage = 'timeout exceeded when trying to connect';
 
 function connectingKind(error: unknown): FailureKind {
-  return messageOf(error) === poolBusyMessage ? 'busy' : 'connection';
+  if (messageOf(error) === poolBusyMessage) return 'busy';
+  const code = codeOf(error) ?? '';
+  if (refusedLoginStates.has(code)) return 'statement';
+  return untrustedCodes.has(code) ? 'untrusted' : 'connection';
 }
+
+// https://www.postgresql.org/docs/current/errcodes-appendix.html: a role that may not log in, a wrong
+// password, a database that does not exist. Every instance of the topology says the same.
+const refusedLoginStates: ReadonlySet<string> = new Set(['28000', '28P01', '3D000']);
+
+// https://nodejs.org/api/tls.html#x509-certificate-error-codes, and that of a name that does not match.
+const untrustedCodes: ReadonlySet<string> = new Set([
+  'UNABLE_TO_GET_ISSUER_CERT',
+  'UNABLE_TO_GET_CRL',
+  'UNABLE_TO_DECRYPT_CERT_SIGNATURE',
+  'UNABLE_TO_DECRYPT_CRL_SIGNATURE',
+  'UNABLE_TO_DECODE_ISSUER_PUBLIC_KEY',
+  'CERT_SIGNATURE_FAILURE',
+  'CRL_SIGNATURE_FAILURE',
+  'CERT_NOT_YET_VALID',
+  'CERT_HAS_EXPIRED',
+  'CRL_NOT_YET_VALID',
+  'CRL_HAS_EXPIRED',
+  'ERROR_IN_CERT_NOT_BEFORE_FIELD',
+  'ERROR_IN_CERT_NOT_AFTER_FIELD',
+  'DEPTH_ZERO_SELF_SIGNED_CERT',
+  'SELF_SIGNED_CERT_IN_CHAIN',
+  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+  'CERT_CHAIN_TOO_LONG',
+  'CERT_REVOKED',
+  'INVALID_CA',
+  'PATH_LENGTH_EXCEEDED',
+  'INVALID_PURPOSE',
+  'CERT_UNTRUSTED',
+  'CERT_REJECTED',
+  'HOSTNAME_MISMATCH',
+  'ERR_TLS_CERT_ALTNAME_INVALID',
+]);
 
 // https://www.postgresql.org/docs/current/errcodes-appendix.html: class 08, and the server going down,
 // having crashed, or not accepting statements yet.

@@ -11,6 +11,8 @@ const codes = {
   RPG_PRIMARY_UNREACHABLE: { isRetryable: true },
   RPG_POOL_BUSY: { isRetryable: true },
   RPG_OUTCOME_UNKNOWN: { isRetryable: false },
+  RPG_SERVER_UNTRUSTED: { isRetryable: false },
+  RPG_TRANSACTION_LEFT_OPEN: { isRetryable: false },
   RPG_CONFIG_INVALID: { isRetryable: false },
   RPG_CLOSED: { isRetryable: false },
 } as const satisfies Record<string, { isRetryable: boolean }>;

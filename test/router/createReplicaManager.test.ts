@@ -113,8 +113,10 @@ test('a server whose certificate leads to another authority, or has another name
   topology.secret.write(topology.files({ 'ca.crt': (await makeCertificates()).ca }));
   const stranger = topology.manage();
   const error = await stranger.routeQuery('INSERT', serverSql).catch((it: unknown) => it);
-  expect(error).toMatchObject({ code: 'RPG_PRIMARY_UNREACHABLE', isRetryable: true });
-  expect(String(error)).toMatch(/certificate/);
+  expect(error).toMatchObject({ code: 'RPG_SERVER_UNTRUSTED', isRetryable: false });
+  expect(String(error)).toMatch(/the certificate of orders-1 is not trusted/);
+  expect(await codeOf(stranger.routeQuery('SELECT', serverSql))).toBe('RPG_SERVER_UNTRUSTED');
+  expect(stranger.status().replicas.map(({ verdict }) => verdict.kind)).toEqual(['serving', 'serving']);
 
   topology.secret.write(topology.files());
   // Another spelling of 127.0.0.1: the same server, under a name that its certificate does not have.
@@ -123,8 +125,42 @@ test('a server whose certificate leads to another authority, or has another name
     .manage()
     .routeQuery('INSERT', serverSql)
     .catch((it: unknown) => it);
-  expect(misnamed).toMatchObject({ code: 'RPG_PRIMARY_UNREACHABLE' });
+  expect(misnamed).toMatchObject({ code: 'RPG_SERVER_UNTRUSTED' });
   expect(String(misnamed)).toMatch(/does not match certificate/);
+});
+
+test('a login that is refused is the caller’s to mend, and no replica rests for it', async () => {
+  topology.publish();
+  const logins = [
+    [{ password: 'guessed' }, '28P01'],
+    [{ username: 'nobody' }, '28P01'],
+    [{ database: 'nowhere' }, '3D000'],
+  ] as const;
+  for (const [difference, code] of logins) {
+    topology.secret.write(topology.files(difference));
+    const manager = topology.manage();
+    expect(await codeOf(manager.routeQuery('SELECT', serverSql))).toBe(code);
+    expect(await codeOf(manager.routeQuery('INSERT', serverSql))).toBe(code);
+    expect(manager.status().replicas.map(({ verdict }) => verdict.kind)).toEqual(['serving', 'serving']);
+  }
+});
+
+test('a transaction that is left open swallows nothing of the statements that follow', async () => {
+  topology.publish();
+  const manager = topology.manage({ poolSize: 1 });
+  const database = manager.getWriteDatabase();
+  const error = await database.exec('BEGIN').catch((it: unknown) => it);
+  expect(error).toMatchObject({ code: 'RPG_TRANSACTION_LEFT_OPEN', isRetryable: false });
+  expect(String(error)).toMatch(/one statement .* or use a client of pg/);
+  await database.exec('INSERT INTO orders VALUES (101)');
+
+  expect(await codeOf(database.exec('BEGIN; SELECT 1/0'))).toBe('22012');
+  await database.exec('INSERT INTO orders VALUES (102)');
+  await database.exec('BEGIN; INSERT INTO orders VALUES (103); COMMIT');
+
+  expect(await codeOf(manager.getReadReplica().exec('BEGIN'))).toBe('RPG_TRANSACTION_LEFT_OPEN');
+  const { rows } = await topology.postgres.primary.query('SELECT id FROM orders WHERE id > 100 ORDER BY id');
+  expect(rows).toEqual([{ id: 101 }, { id: 102 }, { id: 103 }]);
 });
 
 test('a write on a primary that is down did not run; on one that dies under it the outcome is unknown', async () => {
