@@ -8,6 +8,7 @@ import type { LogRecord } from '../postgres/errorLog.ts';
 import { type AgentSettings, volumePaths } from './agentSettings.ts';
 import { ControlFileReader } from './controlFile.ts';
 import { LocalConnection } from './localConnection.ts';
+import { noteRecord } from './noteRecord.ts';
 import { PodLabel } from './podLabel.ts';
 import { PrimaryLease } from './primaryLease.ts';
 import type { Programs } from './program.ts';
@@ -85,45 +86,4 @@ export function createAgentParts(deps: AgentDeps): AgentParts {
     control: new ControlFileReader(),
     memory,
   };
-}
-
-/** A replica says this when the primary no longer has what it needs; streaming can never go on from there. */
-const missingWalPattern = /requested WAL segment [0-9A-F]{24} has already been removed/;
-/** A primary that was restarted with a larger `max_connections` and the like leaves its replicas behind like this. */
-const pausedReplayPattern = /hot standby is not possible because of insufficient parameter settings/;
-const settingsPattern =
-  /^(unrecognized configuration parameter|invalid value for parameter|syntax error in file)/;
-const severeWords: ReadonlySet<string> = new Set(['FATAL', 'PANIC']);
-/** Processes whose failures are those of one client, not of the server. */
-const clientBackends: ReadonlySet<string> = new Set(['client backend', 'walsender']);
-/** Said when a process is told to end. */
-const orderlyStates: ReadonlySet<string> = new Set(['57P01', '57P02', '57P03']);
-/** `cannot_connect_now`: our own cycle asks until the server is up. */
-const startingUp = '57P03';
-
-/** Passes a report of PostgreSQL on to the pod's log and keeps what the plan and the status need. */
-function noteRecord(record: LogRecord, memory: AgentMemory, log: Log): void {
-  const { message, severity, at, ...rest } = record;
-  const fields = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== null));
-  const facts = { source: 'postgres', severity, ...(at === null ? {} : { at }), ...fields };
-  const about = aboutOf(record);
-  if (record.sqlState === startingUp) log.debug(facts, message);
-  else if (about !== null) log.error(facts, message);
-  else if (severeWords.has(severity) || severity === 'ERROR' || severity === 'WARNING')
-    log.warn(facts, message);
-  else log.info(facts, message);
-  if (missingWalPattern.test(message)) memory.missingWal = `${message}: the volume must be cloned again`;
-  if (pausedReplayPattern.test(message)) memory.pausedReplay = `${message}: the server must be restarted`;
-  if (about === null) return;
-  memory.lastError = { at: at ?? '', message: `${severity}: ${message}` };
-  memory.lastErrorAbout = about;
-}
-
-/** Null when the report says nothing about the server as a whole. */
-function aboutOf(record: LogRecord): AgentMemory['lastErrorAbout'] | null {
-  const { severity, message, backend, sqlState } = record;
-  if (settingsPattern.test(message) && backend !== 'client backend') return 'settings';
-  if (!severeWords.has(severity) || orderlyStates.has(sqlState ?? '')) return null;
-  if (severity !== 'PANIC' && clientBackends.has(backend ?? '')) return null;
-  return backend === 'walreceiver' ? 'receiver' : 'server';
 }

@@ -103,14 +103,21 @@ async function beginClone(action: Extract<Change, { kind: 'clone' }>, parts: Age
 async function start(action: Extract<Change, { kind: 'start' }>, parts: AgentParts): Promise<void> {
   const { memory, server } = parts;
   memory.lastRole = null;
-  memory.pausedReplay = null;
+  forgetReplay(parts);
   if (action.as === 'primary') memory.rolesDigest = null;
   await server.start(action.as, programsOf(parts).dir, new AbortController().signal);
 }
 
 async function promote(_action: Extract<Change, { kind: 'promote' }>, parts: AgentParts): Promise<void> {
   parts.memory.rolesDigest = null;
+  forgetReplay(parts);
   await parts.connection.query('select pg_catalog.pg_promote(false)');
+}
+
+/** What the last server said about its replay is nothing that the next one, or a primary, needs mending for. */
+function forgetReplay({ memory }: AgentParts): void {
+  memory.missingWal = null;
+  memory.pausedReplay = null;
 }
 
 /** Only begins: the cycle goes on, renews the Lease and answers probes meanwhile. */
