@@ -16,6 +16,7 @@ import {
 import {
   addLagAnchor,
   type LagAnchors,
+  lagAtLeastMs,
   lagByAnchorsMs,
   newestPosition,
   noAnchors,
@@ -198,7 +199,18 @@ export class TopologyProbes {
     const newest = newestPosition(anchors);
     if (role === 'primary' || replayedLsn === null || newest === undefined) return unknownLag;
     if (receiver !== null && receiver.timeline !== anchors.timeline) return unknownLag;
-    const ms = lagByAnchorsMs(anchors, replayedLsn, endedAt);
-    return { seconds: ms === undefined ? undefined : ms / 1000, bytes: lagBytes(newest.lsn, replayedLsn) };
+    const seconds = this.#lagSeconds(anchors, replayedLsn, endedAt);
+    return { seconds, bytes: lagBytes(newest.lsn, replayedLsn) };
+  }
+
+  /**
+   * A position from before we began to look has no known age: it must not let a replica in as if it were fresh. Once it
+   * is certainly too old for reads, that is said as a number, and puts the replica out.
+   */
+  #lagSeconds(anchors: LagAnchors, replayed: Lsn, at: number): number | undefined {
+    const ms = lagByAnchorsMs(anchors, replayed, at);
+    if (ms !== undefined) return ms / 1000;
+    const atLeast = lagAtLeastMs(anchors, at) / 1000;
+    return atLeast >= this.limits.maxLagSeconds ? atLeast : undefined;
   }
 }

@@ -18,6 +18,8 @@ export interface LagAnchor {
 /** Anchors of one primary on one timeline, oldest first, each with a higher position than the one before. */
 export interface LagAnchors {
   readonly timeline: number;
+  /** When the first sample of this line was taken. It stays while the anchors of an idle primary move forward. */
+  readonly since: number;
   readonly anchors: readonly LagAnchor[];
 }
 
@@ -28,7 +30,7 @@ export interface LagAnchors {
 export const maxAnchors = 240;
 
 /** No position has been seen yet. */
-export const noAnchors: LagAnchors = { timeline: 0, anchors: [] };
+export const noAnchors: LagAnchors = { timeline: 0, since: 0, anchors: [] };
 
 /**
  * Adds a sample of the primary. Another timeline starts over, because positions of two timelines cannot be compared.
@@ -37,26 +39,31 @@ export const noAnchors: LagAnchors = { timeline: 0, anchors: [] };
  * replayed it was up to date until then.
  */
 export function addLagAnchor(known: LagAnchors, timeline: number, sample: LagAnchor): LagAnchors {
-  if (timeline !== known.timeline) return { timeline, anchors: [sample] };
   const last = known.anchors.at(-1);
-  if (last === undefined) return { timeline, anchors: [sample] };
+  if (timeline !== known.timeline || last === undefined) {
+    return { timeline, since: sample.at, anchors: [sample] };
+  }
   if (sample.at <= last.at || sample.lsn < last.lsn) return known;
-  if (sample.lsn === last.lsn) return { timeline, anchors: [...known.anchors.slice(0, -1), sample] };
-  return { timeline, anchors: thinOut([...known.anchors, sample]) };
+  const anchors =
+    sample.lsn === last.lsn ? [...known.anchors.slice(0, -1), sample] : thinOut([...known.anchors, sample]);
+  return { ...known, anchors };
 }
 
 /**
  * Age in milliseconds of the newest anchor that `replayed` covers; 0 when it covers the newest of all.
  *
- * A position older than every anchor is at least as old as the first. Undefined while there is no anchor.
+ * Undefined when it covers none: then it is older than all that is remembered, and only `lagAtLeastMs` can be said.
  */
-export function lagByAnchorsMs(known: LagAnchors, replayed: Lsn, at: number): number | undefined {
-  const { anchors } = known;
+export function lagByAnchorsMs({ anchors }: LagAnchors, replayed: Lsn, at: number): number | undefined {
   const newest = anchors.at(-1);
-  if (newest === undefined) return undefined;
-  if (replayed >= newest.lsn) return 0;
-  const covered = anchors.findLast((anchor) => anchor.lsn <= replayed) ?? anchors[0] ?? newest;
-  return Math.max(0, at - covered.at);
+  if (newest !== undefined && replayed >= newest.lsn) return 0;
+  const covered = anchors.findLast((anchor) => anchor.lsn <= replayed);
+  return covered === undefined ? undefined : Math.max(0, at - covered.at);
+}
+
+/** How old a position that covers no anchor is at least. It starts at 0 for whoever has just begun to look, and grows. */
+export function lagAtLeastMs({ since }: LagAnchors, at: number): number {
+  return Math.max(0, at - since);
 }
 
 /** The highest position of the primary that is known. */

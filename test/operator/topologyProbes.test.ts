@@ -198,3 +198,32 @@ test('when the primary never answers, replicas are measured all the same after t
 
   expect(scene.replica(4.5)).toMatchObject({ kind: 'measured', seconds: undefined });
 });
+
+test('a replica that stopped replaying before a new leader began to look does not come in as fresh', () => {
+  const scene = new Scene();
+  const seen: (number | undefined)[] = [];
+  for (let second = 1; second <= 15; second += 1) {
+    scene.primaryAt(second, 500);
+    scene.replicaAt(second + 0.5, 100);
+    const { seconds, routable } = scene.replica(second + 0.5);
+    expect(routable).toBe(false);
+    seen.push(seconds);
+  }
+
+  expect(seen.slice(0, 10)).toEqual(Array<undefined>(10).fill(undefined));
+  expect(seen.at(-1)).toBe(14.5);
+});
+
+test('one that the leader before had let in leaves when it is certainly too late', () => {
+  const scene = new Scene();
+  scene.probes.exclude('orders-2');
+  scene.probes.include('orders-2', 'pod-2', 0, true);
+  const routable: boolean[] = [];
+  for (let second = 1; second <= 12; second += 1) {
+    scene.primaryAt(second, 500);
+    scene.replicaAt(second + 0.5, 100);
+    routable.push(scene.replica(second + 0.5).routable);
+  }
+
+  expect(routable).toEqual([...Array<boolean>(10).fill(true), false, false]);
+});

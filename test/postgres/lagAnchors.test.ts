@@ -4,6 +4,7 @@ import {
   addLagAnchor,
   type LagAnchor,
   type LagAnchors,
+  lagAtLeastMs,
   lagByAnchorsMs,
   maxAnchors,
   noAnchors,
@@ -35,14 +36,17 @@ test('after a long idle time the first write does not make a replica late by all
   expect(lagByAnchorsMs(known, lsn(10), 61_100)).toBe(1_100);
 });
 
-test('a position older than all that are known is at least as old as the first', () => {
-  expect(lagByAnchorsMs(anchors([1_000, 10], [2_000, 20]), lsn(3), 5_000)).toBe(4_000);
+test('a position older than all that are known has no age but a least one, which grows on an idle primary too', () => {
+  const known = anchors([1_000, 10], [2_000, 10], [9_000, 10]);
+
+  expect(lagByAnchorsMs(known, lsn(3), 9_500)).toBeUndefined();
+  expect(lagAtLeastMs(known, 9_500)).toBe(8_500);
 });
 
 test('another timeline starts over', () => {
   const known = addLagAnchor(anchors([0, 10], [1_000, 20]), 2, { at: 2_000, lsn: lsn(15) });
 
-  expect(known).toEqual({ timeline: 2, anchors: [{ at: 2_000, lsn: lsn(15) }] });
+  expect(known).toEqual({ timeline: 2, since: 2_000, anchors: [{ at: 2_000, lsn: lsn(15) }] });
 });
 
 test('a sample that arrives late changes nothing', () => {
@@ -77,12 +81,13 @@ test('the memory is bounded and the answer is never smaller than with all positi
       const last = samples.at(-1)?.at ?? 0;
       const replayed = lsn(position);
       const isLatest = samples.every((it) => it.lsn <= replayed);
-      const truth = isLatest
-        ? 0
-        : last - (samples.findLast((it) => it.lsn <= replayed)?.at ?? samples[0]?.at ?? 0);
+      const covered = samples.findLast((it) => it.lsn <= replayed);
+      const truth = isLatest ? 0 : last - (covered ?? samples[0] ?? { at: 0 }).at;
+      const told = lagByAnchorsMs(known, replayed, last);
 
       expect(known.anchors.length).toBeLessThanOrEqual(maxAnchors);
-      expect(lagByAnchorsMs(known, replayed, last)).toBeGreaterThanOrEqual(truth);
+      expect(told === undefined).toBe(covered === undefined);
+      expect(told ?? lagAtLeastMs(known, last)).toBeGreaterThanOrEqual(truth);
     }),
   );
 });
