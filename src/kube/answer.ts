@@ -55,7 +55,7 @@ export async function* readLines<T>(
     if (next.done === true) break;
     for (const line of splitter.push(next.value)) yield parseAnswer(line) as T;
   }
-  if (splitter.rest !== '') throw garbage(splitter.rest);
+  if (splitter.rest !== '') throw garbage(splitter.rest.length);
 }
 
 async function nextChunk(
@@ -79,13 +79,16 @@ export function parseAnswer(text: string): unknown {
   try {
     return text === '' ? undefined : JSON.parse(text);
   } catch (error) {
-    throw garbage(text, error);
+    const position = / at position ([0-9]+)/.exec(error instanceof Error ? error.message : '')?.[1];
+    throw garbage(text.length, position);
   }
 }
 
-function garbage(text: string, cause?: unknown): ApiError {
-  const message = `the API server sent something that is not JSON: ${text.slice(0, 100)}`;
-  return new ApiError({ status: 0, reason: 'Garbage', message, cause });
+/** Quotes nothing and has no cause: the text may be a list of Secrets that was cut off, and the parser quotes it. */
+function garbage(characters: number, position?: string): ApiError {
+  const where = position === undefined ? '' : `, from position ${position} on`;
+  const message = `the API server sent ${characters} characters that are not JSON${where}`;
+  return new ApiError({ status: 0, reason: 'Garbage', message });
 }
 
 function silence(path: string, maxSilentMs: number): ApiError {

@@ -168,11 +168,12 @@ export function parseFrame<T extends LiveObject>(line: unknown): WatchFrame<T> {
   ) {
     return { type, object: object as T };
   }
-  const text = JSON.stringify(line)?.slice(0, 100);
+  // Its text is not told: it may be of a Secret.
+  const characters = JSON.stringify(line)?.length ?? 0;
   throw new ApiError({
     status: 0,
     reason: 'Garbage',
-    message: `the watch sent something that is no event: ${text}`,
+    message: `the watch sent ${characters} characters of JSON that are no event`,
   });
 }
 

@@ -235,7 +235,7 @@ test('an answer that is not JSON is garbage, not a crash', async () => {
   await expect(connect(server.url).request({ method: 'GET', path: '/version' })).rejects.toMatchObject({
     status: 0,
     reason: 'Garbage',
-    message: 'the API server sent something that is not JSON: <html>hello</html>',
+    message: 'the API server sent 18 characters that are not JSON',
   });
 });
 

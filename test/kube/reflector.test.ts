@@ -16,7 +16,7 @@ import {
   ScriptedApiServer,
   silence,
 } from '../fixtures/scriptedApiServer.ts';
-import { clientOf, pod, recordingLog, until } from './kubeFixtures.ts';
+import { clientOf, pod, type RecordedLine, recordingLog, until } from './kubeFixtures.ts';
 
 const pods: Resource = resources.Pod as Resource;
 const bookmark = (resourceVersion: string) =>
@@ -303,4 +303,46 @@ test('many changes at once all arrive, while others get their turn in between', 
   for (let turn = 0; turn < 5; turn += 1) await clock.pass(0);
 
   await until(() => store.size === 1_000);
+});
+
+function firstError([line]: readonly RecordedLine[]): Error {
+  const { err } = (line?.facts ?? {}) as { err?: Error };
+  if (err === undefined) throw new Error('no error was logged');
+  return err;
+}
+
+const secret = (data: string, resourceVersion: string) => ({
+  metadata: { name: 'orders-app', uid: 'u', resourceVersion },
+  data: { password: data },
+});
+const list = JSON.stringify({ kind: 'SecretList', metadata: {}, items: [secret('aHVudGVyMg', '1')] });
+test.each<[string, string]>([
+  ['is cut off inside the data', `{"items":[{"data":{"password":"aHVudGVyMg`],
+  ['holds what is not JSON', `{"items":[{"data":{"password":aHVudGVyMg}}]}`],
+  ['is followed by something else', `${list} aHVudGVyMg`],
+])('nothing of a list of Secrets that %s reaches the error or the log', async (_name, text) => {
+  const { api, log } = await reflect();
+  api.answer('list', endedWatch(text));
+  await until(() => log.lines.length > 0);
+
+  const err = firstError(log.lines);
+  expect(err).toMatchObject({
+    reason: 'Garbage',
+    message: expect.stringContaining(`${text.length} characters`),
+  });
+  expect(err.cause).toBeUndefined();
+  expect(`${err.stack} ${JSON.stringify(log.lines)}`).not.toMatch(/aHV|uZXI|Mg/);
+});
+
+test.each([
+  ['no JSON', '{"type":"ADDED","object":{"data":{"password":aHVudGVyMg}}}\n'],
+  ['no event', frame('ADDED', { data: { password: 'aHVudGVyMg' } })],
+])('nothing of a watched Secret that is %s reaches the log', async (_name, text) => {
+  const { log } = await inTrouble(openWatch(text));
+  await until(() => log.lines.length > 0);
+
+  const err = firstError(log.lines);
+  expect(err).toMatchObject({ reason: 'Garbage' });
+  expect(err.cause).toBeUndefined();
+  expect(`${err.stack} ${JSON.stringify(log.lines)}`).not.toMatch(/aHV|uZXI|Mg/);
 });
