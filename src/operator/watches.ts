@@ -1,6 +1,7 @@
 // What the operator knows of the cluster: one store for each kind, kept equal to it by a reflector.
 //
-// Invariant: every object of a topology carries the topology's label, so any change of any of them leads to its key.
+// Invariant: every object of a topology carries the topology's label, so any change of any of them leads to its key;
+// one that changes its label leads to both.
 
 import { labels } from '../api/names.ts';
 import type { LiveObject } from '../kube/kubeObject.ts';
@@ -99,16 +100,23 @@ export class Watches {
     });
     for (const [kind, store] of this.#owned) {
       store.onChange((change) => {
-        const { metadata } = change.object;
-        const name = metadata.labels?.[labels.topology];
-        if (name === undefined) return;
-        const key = objectKey({
-          name,
-          ...(metadata.namespace === undefined ? {} : { namespace: metadata.namespace }),
-        });
+        const key = topologyKey(change.object);
         const now = change.kind === 'deleted' ? undefined : change.object;
-        listener(key, kind, now, change.kind === 'updated' ? change.previous : undefined);
+        const before = change.kind === 'updated' ? change.previous : undefined;
+        const keyBefore = before === undefined ? key : topologyKey(before);
+        // For the topology that it has left it is gone, for the one that it comes to it is new.
+        if (keyBefore !== key && keyBefore !== undefined) listener(keyBefore, kind, undefined, before);
+        if (key !== undefined) listener(key, kind, now, keyBefore === key ? before : undefined);
       });
     }
   }
+}
+
+function topologyKey({ metadata }: LiveObject): string | undefined {
+  const name = metadata.labels?.[labels.topology];
+  if (name === undefined) return undefined;
+  return objectKey({
+    name,
+    ...(metadata.namespace === undefined ? {} : { namespace: metadata.namespace }),
+  });
 }
