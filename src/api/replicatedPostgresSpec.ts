@@ -6,6 +6,7 @@
 // operator that still leads does, and that must not make any topology invalid. A person who misspells a field
 // is told by the API server, whose schema is closed.
 import { z } from 'zod';
+import { bytesPattern, parseBytes } from '../lib/quantity.ts';
 import { bootstrap, postgres, storage } from './postgresSpec.ts';
 import { withRules } from './rule.ts';
 import { addedMetadata, byteSize, image, objectName, passedThrough, wholeNumber } from './specFields.ts';
@@ -49,7 +50,12 @@ const routing = withRules(
     resumeLagSeconds: z.number().nonnegative().max(86_400).default(5).meta({
       description: 'A replica comes back to the reads below this lag. Seconds.',
     }),
-    maxLagBytes: byteSize('A replica further behind than this leaves the reads as well.').optional(),
+    maxLagBytes: withRules(byteSize('A replica further behind than this leaves the reads as well.'), {
+      rule: "!isQuantity(self) || quantity(self).compareTo(quantity('1')) >= 0",
+      message:
+        'set routing.maxLagBytes to more than 0, or leave it out: at 0 no replica would ever serve reads',
+      holds: (size: string) => !new RegExp(bytesPattern).test(size) || parseBytes(size) >= 1,
+    }).optional(),
     fallbackToPrimary: z
       .boolean()
       .default(true)
@@ -145,6 +151,14 @@ export const specSchema = withRules(
     holds: ({ postgres: { parameters }, replication: { durability }, instances }) =>
       !['off', 'local'].includes(parameters['synchronous_commit'] ?? 'on') ||
       (durability === undefined ? instances < 3 : durability === 'async'),
+  },
+  {
+    // A lag is only as young as the last answer, and one answer may be missed.
+    rule: 'double(2 * self.probes.intervalMilliseconds + self.probes.timeoutMilliseconds) <= self.routing.maxLagSeconds * 1000.0',
+    message:
+      'two probe intervals and a timeout are longer than routing.maxLagSeconds: lower probes.intervalMilliseconds or probes.timeoutMilliseconds, or raise routing.maxLagSeconds',
+    holds: ({ probes: { intervalMilliseconds, timeoutMilliseconds }, routing: { maxLagSeconds } }) =>
+      2 * intervalMilliseconds + timeoutMilliseconds <= maxLagSeconds * 1000,
   },
 );
 
