@@ -8,7 +8,7 @@ import { refOf } from './verbs.ts';
 /**
  * Makes the object as desired: created when missing, our fields set, fields that we no longer name removed.
  *
- * Fields that others own and we name are taken over (`force`): the operator's word counts for what it names.
+ * Fields that others own and we name are taken over (`force`, unless told): the operator's word counts for what it names.
  * With `metadata.resourceVersion` or `metadata.uid` set, only when they match.
  * @throws ApiError `isTerminal` when the object does not fit its schema
  */
@@ -16,8 +16,9 @@ export function applyObject<T extends KubeObject>(
   client: KubeClient,
   object: T,
   signal: AbortSignal,
+  options: { readonly force: boolean } = { force: true },
 ): Promise<T & LiveObject> {
-  return sendApply(client, object, undefined, signal);
+  return sendApply(client, object, { subresource: undefined, ...options }, signal);
 }
 
 /**
@@ -30,13 +31,13 @@ export function applyStatus<T extends KubeObject & { readonly status: unknown }>
   object: T,
   signal: AbortSignal,
 ): Promise<T & LiveObject> {
-  return sendApply(client, object, 'status', signal);
+  return sendApply(client, object, { subresource: 'status', force: true }, signal);
 }
 
 function sendApply<T extends KubeObject>(
   client: KubeClient,
   object: T,
-  subresource: 'status' | undefined,
+  { subresource, force }: { readonly subresource: 'status' | undefined; readonly force: boolean },
   signal: AbortSignal,
 ): Promise<T & LiveObject> {
   return client.request({
@@ -45,7 +46,7 @@ function sendApply<T extends KubeObject>(
       ...refOf(object),
       ...(subresource === undefined ? {} : { subresource }),
     }),
-    query: { fieldManager: client.fieldManager, force: true },
+    query: { fieldManager: client.fieldManager, force },
     body: object,
     contentType: applyContentType,
     signal,

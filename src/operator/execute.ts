@@ -6,6 +6,7 @@ import { ApiError } from '../kube/apiError.ts';
 import { applyStatus } from '../kube/apply.ts';
 import { ensureObject } from '../kube/ensure.ts';
 import type { KubeObject, LiveObject } from '../kube/kubeObject.ts';
+import { makeObject } from '../kube/makeObject.ts';
 import { resourceOf, resources } from '../kube/resources.ts';
 import { deleteObject, mergePatch, refOf } from '../kube/verbs.ts';
 import type { Action, TopologyEvent } from '../plan/action.ts';
@@ -69,12 +70,8 @@ async function applyDesired(
   );
   const about = { topology: observed.key, object: `${desired.kind}/${desired.metadata.name}` };
   try {
-    const ensured = await ensureObject(
-      deps.client,
-      desired as KubeObject,
-      live as KubeObject | undefined,
-      signal,
-    );
+    if (live === undefined) return await makeDesired(desired as KubeObject, observed, deps, signal);
+    const ensured = await ensureObject(deps.client, desired as KubeObject, live as KubeObject, signal);
     if (ensured.kind === 'unchanged') return;
     deps.watches.note(ensured.object);
     deps.log.info({ ...about, difference: ensured.difference }, 'object applied');
@@ -85,9 +82,46 @@ async function applyDesired(
     // What can never succeed must not keep the rest from being done: readers still need their endpoints.
     if (!isRefusal(error)) throw error;
     deps.log.error({ ...about, err: error }, 'the API server refuses an object for good');
-    const message = `${desired.kind} ${desired.metadata.name} was refused: ${error.message}`;
-    recordEvent({ type: 'Warning', reason: 'ApplyRefused', message }, observed, deps);
+    recordRefusal(desired, error.message, observed, deps);
   }
+}
+
+/**
+ * Makes an object that no watch has shown. One that is there nevertheless has lost its label, or is somebody else's:
+ * the first gets its label back and is looked at again in the next cycle, the second is left alone.
+ */
+async function makeDesired(
+  desired: KubeObject,
+  observed: Observed,
+  deps: Deps,
+  signal: AbortSignal,
+): Promise<void> {
+  const object = `${desired.kind}/${desired.metadata.name}`;
+  const made = await makeObject(deps.client, desired, signal);
+  if (made.kind === 'made') {
+    deps.watches.note(made.object);
+    deps.log.info({ topology: observed.key, object }, 'object made');
+    return;
+  }
+  const { uid, ownerReferences = [] } = made.object.metadata;
+  const topologyUid = topologyUidOf(observed);
+  if (topologyUid === undefined || !ownerReferences.some((it) => it.uid === topologyUid)) {
+    recordRefusal(desired, 'one that is not of this topology is in its place, delete it', observed, deps);
+    return;
+  }
+  const patch = { metadata: { uid, labels: desired.metadata.labels } };
+  const resource = resourceOf(desired);
+  deps.watches.note(await mergePatch(deps.client, resource, refOf(desired), patch, signal));
+  deps.log.warn({ topology: observed.key, object }, 'object had lost its labels and has got them back');
+  if (desired.kind !== 'Secret') return;
+  // Everything else of this cycle was built with other credentials than those that have just been found.
+  const message = `Secret ${desired.metadata.name} was there, without its label`;
+  throw new ApiError({ status: 409, reason: 'Conflict', message });
+}
+
+function recordRefusal(desired: Manifest, why: string, observed: Observed, deps: Deps): void {
+  const message = `${desired.kind} ${desired.metadata.name} was refused: ${why}`;
+  recordEvent({ type: 'Warning', reason: 'ApplyRefused', message }, observed, deps);
 }
 
 async function deleteManifest(object: Manifest, deps: Deps, signal: AbortSignal): Promise<void> {
@@ -179,18 +213,9 @@ async function writeIfThere(write: Promise<LiveObject>, deps: Deps): Promise<voi
   }
 }
 
-function recordEvent(
-  { type, reason, message }: TopologyEvent,
-  { key, resource }: Observed,
-  { events }: Deps,
-): void {
-  const uid =
-    resource.kind === 'valid'
-      ? resource.topology.metadata.uid
-      : resource.kind === 'invalid'
-        ? resource.uid
-        : undefined;
-  const metadata = { ...key, ...(uid === undefined ? {} : { uid }) };
+function recordEvent({ type, reason, message }: TopologyEvent, observed: Observed, { events }: Deps): void {
+  const uid = topologyUidOf(observed);
+  const metadata = { ...observed.key, ...(uid === undefined ? {} : { uid }) };
   events.record({
     regarding: { apiVersion, kind, metadata },
     type,
@@ -198,4 +223,9 @@ function recordEvent(
     action: 'Reconcile',
     note: message,
   });
+}
+
+function topologyUidOf({ resource }: Observed): string | undefined {
+  if (resource.kind === 'valid') return resource.topology.metadata.uid;
+  return resource.kind === 'invalid' ? resource.uid : undefined;
 }

@@ -201,3 +201,54 @@ test('a second operator waits, writes nothing, and takes over when the first one
   await expect.poll(() => names(api, 'services'), soon).toContain('orders-primary');
   expect(new Set(api.writes)).toEqual(new Set(['PATCH services/orders-primary']));
 });
+
+test('a Secret that has lost its label gets it back, with what is in it', async () => {
+  const api = await runningTopology();
+  const before = api.find<{ data: object }>('secrets', 'orders-app');
+  api.remove('secrets', 'orders-app');
+  api.put('secrets', {
+    ...before,
+    metadata: { ...before?.metadata, labels: {} },
+    data: { ...before?.data, password: 'bGl2ZQ==' },
+  });
+
+  await expect
+    .poll(() => api.find('secrets', 'orders-app')?.metadata.labels, soon)
+    .toEqual(before?.metadata.labels);
+  await quiet(api);
+  expect(api.find<{ data: object }>('secrets', 'orders-app')?.data).toMatchObject({ password: 'bGl2ZQ==' });
+});
+
+test('objects of others that bear our names are left alone, and that is said', async () => {
+  const api = await startApi();
+  const secret = {
+    apiVersion: 'v1',
+    kind: 'Secret',
+    metadata: { name: 'orders-app', namespace: 'shop' },
+    data: { mine: 'eA==' },
+  };
+  const service = {
+    apiVersion: 'v1',
+    kind: 'Service',
+    metadata: { name: 'orders-primary', namespace: 'shop' },
+    spec: { ports: [{ port: 80 }] },
+  };
+  api.put('secrets', secret);
+  api.put('services', service);
+  api.put('replicatedpostgreses', topology('orders'));
+  startOperator(api);
+
+  await expect.poll(() => phase(api, 'orders'), soon).toBe('Provisioning');
+  expect(api.find('secrets', 'orders-app')).toMatchObject({ data: { mine: 'eA==' } });
+  expect(api.find('secrets', 'orders-app')?.metadata.ownerReferences).toBeUndefined();
+  expect(api.find('services', 'orders-primary')).toMatchObject(service);
+  const why = 'was refused: one that is not of this topology is in its place, delete it';
+  await expect
+    .poll(() => events(api), soon)
+    .toEqual(
+      expect.arrayContaining([
+        `ApplyRefused: Secret orders-app ${why}`,
+        `ApplyRefused: Service orders-primary ${why}`,
+      ]),
+    );
+});

@@ -19,6 +19,8 @@ const notAlwaysUsed: Readonly<Record<string, string>> = {
   'apps/deployments delete': 'of an older version, when a newer one does not want it',
   '/services delete': 'of an older version, when a newer one does not want it',
   '/configmaps delete': 'of an older version, when a newer one does not want it',
+  '/secrets get': 'only when one is there that no watch has shown',
+  '/secrets patch': 'when a certificate is renewed, or a Secret was edited by hand',
   'events.k8s.io/events patch': 'only when the same event happens again',
 };
 
