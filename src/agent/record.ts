@@ -15,7 +15,8 @@ export function parseRecord(text: string): InstanceRecord {
   if (
     value?.version !== 1 ||
     typeof value.topologyUid !== 'string' ||
-    typeof value.systemIdentifier !== 'string'
+    typeof value.systemIdentifier !== 'string' ||
+    !Number.isSafeInteger(value.epoch)
   ) {
     throw new Error('replica-manager.json in the volume is not a record that this version knows');
   }

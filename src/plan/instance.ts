@@ -1,8 +1,10 @@
 // What one instance does next: from its duty (instanceDuty.ts) and the state of its server to actions.
 //
 // Invariants:
-// - A server that runs is stopped only when it was told to end, when it is a primary and another instance
-//   holds the Lease, when a restart lets a replica replay again, or to be cloned again. Not knowing (no Lease read, no settings) changes nothing.
+// - A primary is stopped at once, before anything else is looked at, when another instance holds the Lease at an epoch
+//   that is not below its own.
+// - Any other server that runs is stopped only when it was told to end, when a restart lets a replica replay again, or to
+//   be cloned again. Not knowing (no Lease read, no settings) changes nothing.
 // - Settings are written before the server starts, and the record before anything depends on its epoch.
 
 import { slotName } from '../api/names.ts';
@@ -23,6 +25,8 @@ export const cloneAgainEveryMs = 5 * 60_000;
 type Data = Extract<InstanceFacts['volume'], { kind: 'data' }>;
 
 export function planInstance(facts: InstanceFacts): InstancePlan {
+  const replaced = planReplaced(facts);
+  if (replaced !== null) return replaced;
   if (facts.stopRequested) return planEnd(facts);
   if (facts.config === null) {
     return idle(facts, 'waiting for the settings of the topology');
@@ -43,6 +47,23 @@ export function planInstance(facts: InstanceFacts): InstancePlan {
     case 'replica':
       return planServer(facts, facts.config, duty);
   }
+}
+
+/** Two primaries are worse than none: an immediate stop of one that was replaced waits for no other rule. */
+function planReplaced(facts: InstanceFacts): InstancePlan | null {
+  const { server, lease, volume } = facts;
+  if ((server.kind !== 'answering' && server.kind !== 'silent') || server.as !== 'primary') return null;
+  if (lease.kind !== 'held' || lease.holder === '' || lease.holder === facts.instance) return null;
+  // An old Lease, restored or read late, replaces nobody. A volume that cannot be read has no epoch to defend.
+  const own = volume.kind === 'data' ? (volume.record?.epoch ?? 0) : 0;
+  if (lease.epoch < own) return null;
+  const reason = `${lease.holder} holds the Lease at epoch ${lease.epoch}`;
+  return {
+    phase: 'stopping',
+    reason,
+    renewLease: false,
+    actions: [{ kind: 'stop', from: 'primary', mode: 'immediate', reason }],
+  };
 }
 
 function planEnd(facts: InstanceFacts): InstancePlan {
@@ -85,20 +106,8 @@ function planRefusal(facts: InstanceFacts, reason: string): InstancePlan {
 }
 
 function planWait(facts: InstanceFacts, reason: string): InstancePlan {
-  const { server, lease, volume } = facts;
   const plan = idle(facts, reason);
-  if (server.kind === 'stopped') return { ...plan, actions: labelActions(facts, null) };
-  const replaced =
-    lease.kind === 'held' && lease.holder !== facts.instance && volume.kind === 'data' && !volume.standby;
-  if (replaced && (server.kind === 'answering' || server.kind === 'silent') && server.as === 'primary') {
-    const why = `${lease.holder} holds the Lease at epoch ${lease.epoch}`;
-    return {
-      ...plan,
-      phase: 'stopping',
-      actions: [{ kind: 'stop', from: 'primary', mode: 'immediate', reason: why }],
-    };
-  }
-  return plan;
+  return facts.server.kind === 'stopped' ? { ...plan, actions: labelActions(facts, null) } : plan;
 }
 
 function planDuringWork(facts: InstanceFacts, duty: Duty): InstancePlan {
@@ -189,14 +198,6 @@ function planAnswering(
   const running = { phase: 'running', renewLease: duty.kind === 'primary' } as const;
   if (duty.kind === 'primary' && state.role === 'replica') {
     return { ...running, reason: 'becoming primary', actions: [...preparations, { kind: 'promote' }] };
-  }
-  if (duty.kind === 'replica' && state.role === 'primary') {
-    const reason = `it is a primary, but ${duty.of} holds the Lease at epoch ${duty.epoch}`;
-    return {
-      ...running,
-      reason,
-      actions: [{ kind: 'stop', from: 'primary', mode: 'immediate', reason }],
-    };
   }
   const again = cloneAgain(facts, duty);
   if (again !== null) return { ...running, reason: facts.missingWal, actions: again };

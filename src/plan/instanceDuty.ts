@@ -40,6 +40,7 @@ export function judgeDuty(facts: InstanceFacts, config: TopologyConfig): Duty {
     case 'missing':
       return judgeWithoutLease(facts, config, lease.missingForMs);
     case 'held':
+      if (lease.holder === '') return { kind: 'wait', reason: 'nobody holds the Lease' };
       if (volume.kind === 'data') return judgeWithData(facts, lease, volume);
       return lease.holder === facts.instance
         ? judgeEmptyHolder(lease, config)

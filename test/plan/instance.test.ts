@@ -205,6 +205,40 @@ describe('who may not be primary', () => {
     expect(after.reason).toContain("delete this instance's volume claim and pod");
   });
 
+  test('it is stopped whatever the volume, the settings or the binaries say, and also while the pod stops', () => {
+    const taken = { lease: lease({ holder: 'orders-2', epoch: 2 }) };
+    const moments: Parameters<typeof primary>[0][] = [
+      { volume: { kind: 'unreadable', reason: 'broken' } },
+      { volume: data({ record: null }) },
+      { volume: data({ standby: true }) },
+      { config: null },
+      { binaries: { kind: 'missing', reason: 'gone' } },
+      { stopRequested: true },
+      { server: { kind: 'silent', as: 'primary', silentForMs: 0 } },
+    ];
+    for (const moment of moments) {
+      expect(planInstance(primary({ ...taken, ...moment }))).toEqual({
+        phase: 'stopping',
+        reason: 'orders-2 holds the Lease at epoch 2',
+        renewLease: false,
+        actions: [
+          { kind: 'stop', from: 'primary', mode: 'immediate', reason: 'orders-2 holds the Lease at epoch 2' },
+        ],
+      });
+    }
+  });
+
+  test('an old Lease, or one that nobody holds, stops no primary', () => {
+    const volume = data({ record: { ...record, epoch: 5 } });
+    for (const held of [lease({ holder: 'orders-2', epoch: 3 }), lease({ holder: '', epoch: 5 })]) {
+      expect(planInstance(primary({ volume, lease: held }))).toMatchObject({
+        phase: 'running',
+        renewLease: false,
+        actions: [],
+      });
+    }
+  });
+
   test('a Lease older than what the volume has seen is not followed', () => {
     const old = data({ record: { ...record, epoch: 5 } });
     expect(planInstance(primary({ volume: old, server: stopped }))).toMatchObject({
