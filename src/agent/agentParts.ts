@@ -72,6 +72,8 @@ export function createAgentParts(deps: AgentDeps): AgentParts {
     answeredAtMs: clock.now(),
     isFinished: false,
   };
+  const document = new TopologyDocument({ kube, settings, clock, log, onChange });
+  const topologyUid = () => document.config?.topology.uid ?? null;
   const onRecord = (record: LogRecord) => noteRecord(record, memory, log);
   return {
     ...deps,
@@ -79,8 +81,8 @@ export function createAgentParts(deps: AgentDeps): AgentParts {
     wake,
     server: new PostgresServer({ settings, clock, log, onExit: onChange, onRecord }),
     connection: new LocalConnection(settings),
-    lease: new PrimaryLease({ kube, settings, clock, log, onChange }),
-    document: new TopologyDocument({ kube, settings, clock, log, onChange }),
+    lease: new PrimaryLease({ kube, settings, clock, log, onChange, topologyUid }),
+    document,
     podLabel: new PodLabel(kube, settings, clock),
     work: new Work(clock, log, onChange),
     control: new ControlFileReader(),

@@ -3,6 +3,7 @@
 // Invariants:
 // - Every write names the version it was read at, so of two writers exactly one succeeds.
 // - What we know is only ever replaced by what the API server said; when it says nothing, the last word stays.
+// - A Lease whose owner is another topology, an earlier one of this name, is never taken for ours.
 // - No wall clock is compared: age is measured from when this process saw the Lease change.
 
 import { annotations, apiVersion, kind, labels, objectNames } from '../api/names.ts';
@@ -14,6 +15,7 @@ import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
 import type { LeaseFact } from '../plan/instanceFacts.ts';
 import type { AgentSettings } from './agentSettings.ts';
+import { readPublishedEpoch } from './publishedEpoch.ts';
 import { Wake } from './wake.ts';
 
 /** Half of what a Lease of the shortest length (5 s) could miss. */
@@ -36,11 +38,13 @@ export interface PrimaryLeaseDeps {
   readonly log: Log;
   /** Told when holder or epoch differ from before. */
   readonly onChange: () => void;
+  /** Of our topology; null until the settings were read. */
+  readonly topologyUid: () => string | null;
 }
 
 type Known =
   | { readonly kind: 'unknown'; readonly reason: string }
-  | { readonly kind: 'missing'; readonly sinceMs: number }
+  | { readonly kind: 'missing'; readonly sinceMs: number; readonly publishedEpoch: number | null }
   | { readonly kind: 'held'; readonly lease: Lease; readonly changedAtMs: number };
 
 export class PrimaryLease {
@@ -63,7 +67,12 @@ export class PrimaryLease {
     const known = this.#known;
     const now = this.#deps.clock.now();
     if (known.kind === 'unknown') return known;
-    if (known.kind === 'missing') return { kind: 'missing', missingForMs: now - known.sinceMs };
+    if (known.kind === 'missing') {
+      const { sinceMs, publishedEpoch } = known;
+      return { kind: 'missing', missingForMs: now - sinceMs, publishedEpoch };
+    }
+    const topologyUid = this.#deps.topologyUid();
+    if (topologyUid !== null && isOfAnother(known.lease, topologyUid)) return { kind: 'foreign' };
     return {
       kind: 'held',
       holder: known.lease.spec?.holderIdentity ?? '',
@@ -136,8 +145,9 @@ export class PrimaryLease {
   async #turn(signal: AbortSignal): Promise<void> {
     const renewal = this.#renewal;
     const known = this.#known;
-    const holds = known.kind === 'held' && known.lease.spec?.holderIdentity === this.#deps.settings.instance;
-    if (renewal === null || !holds) return this.#read(signal);
+    const { fact } = this;
+    const holds = fact.kind === 'held' && fact.holder === this.#deps.settings.instance;
+    if (renewal === null || !holds || known.kind !== 'held') return this.#read(signal);
     const startedAt = this.#deps.clock.now();
     // Half a turn of tolerance: a timer that fires a little early must not put a renewal off by a whole turn.
     if (startedAt - this.#renewedAtMs < renewEveryMs - readEveryMs / 2) return;
@@ -160,10 +170,24 @@ export class PrimaryLease {
     const limit = AbortSignal.any([signal, AbortSignal.timeout(requestTimeoutMs)]);
     const lease = await readLease(this.#deps.kube, this.#ref, limit);
     if (lease !== undefined) this.#learn(lease);
-    else if (this.#known.kind !== 'missing') {
-      this.#known = { kind: 'missing', sinceMs: this.#deps.clock.now() };
-      this.#deps.onChange();
-    }
+    else await this.#learnMissing(this.#deps.clock.now(), signal);
+  }
+
+  /** Only together with the epoch: whoever makes the Lease again must not go back behind it. */
+  async #learnMissing(nowMs: number, signal: AbortSignal): Promise<void> {
+    const { kube, settings, log } = this.#deps;
+    const before = this.#known;
+    const limit = AbortSignal.any([signal, AbortSignal.timeout(requestTimeoutMs)]);
+    const publishedEpoch = await readPublishedEpoch(kube, settings, limit).catch((error: unknown) => {
+      const isNews = before.kind !== 'missing' || before.publishedEpoch !== null;
+      if (isNews) log.warn({ err: error }, 'there is no Lease, and the published endpoints cannot be read');
+      return null;
+    });
+    // Who has made the Lease meanwhile, through `create`, knows better.
+    if (this.#known !== before) return;
+    const sinceMs = before.kind === 'missing' ? before.sinceMs : nowMs;
+    this.#known = { kind: 'missing', sinceMs, publishedEpoch };
+    if (before.kind !== 'missing' || before.publishedEpoch !== publishedEpoch) this.#deps.onChange();
   }
 
   #send(signal: AbortSignal, write: (limit: AbortSignal) => Promise<LeaseWrite>): Promise<LeaseWrite> {
@@ -200,6 +224,11 @@ function positionAnnotations(position: PrimaryPosition): Record<string, string> 
     ...(timeline === null ? {} : { [annotations.timeline]: String(timeline) }),
     ...(walPosition === null ? {} : { [annotations.walPosition]: walPosition }),
   };
+}
+
+function isOfAnother(lease: Lease, topologyUid: string): boolean {
+  const owners = lease.metadata.ownerReferences?.filter((it) => it.kind === kind) ?? [];
+  return owners.length > 0 && owners.every(({ uid }) => uid !== topologyUid);
 }
 
 /** The Lease goes when its topology goes. */

@@ -6,7 +6,7 @@
 //   a system identifier, and only into a volume that never held a finished one.
 // - A volume that belongs to somebody else is refused and left as it is.
 // - A missing Lease is not a free Lease: only who was the primary makes it again, with its own epoch, and only
-//   after everybody who could still be one had the time to do so.
+//   after everybody who could still be one had the time to do so. Nobody makes it below the epoch that was published.
 
 import { instanceHost } from '../api/names.ts';
 import type { TopologyConfig } from '../api/topologyConfig.ts';
@@ -27,6 +27,7 @@ export type Duty =
   | { readonly kind: 'replica'; readonly of: string; readonly epoch: number };
 
 type Held = Extract<LeaseFact, { kind: 'held' }>;
+type Missing = Extract<LeaseFact, { kind: 'missing' }>;
 type Data = Extract<VolumeFact, { kind: 'data' }>;
 
 /** Decides what this instance should be now. `config` is that of the facts, once it is known. */
@@ -38,7 +39,12 @@ export function judgeDuty(facts: InstanceFacts, config: TopologyConfig): Duty {
     case 'unknown':
       return { kind: 'wait', reason: `the Lease cannot be read: ${lease.reason}` };
     case 'missing':
-      return judgeWithoutLease(facts, config, lease.missingForMs);
+      return judgeWithoutLease(facts, config, lease);
+    case 'foreign':
+      return {
+        kind: 'wait',
+        reason: 'the Lease belongs to an earlier topology of this name, waiting for it to be collected',
+      };
     case 'held':
       if (lease.holder === '') return { kind: 'wait', reason: 'nobody holds the Lease' };
       if (volume.kind === 'data') return judgeWithData(facts, lease, volume);
@@ -74,18 +80,33 @@ function refusalOf(facts: InstanceFacts, config: TopologyConfig): string | null 
   return null;
 }
 
-function judgeWithoutLease(facts: InstanceFacts, config: TopologyConfig, missingForMs: number): Duty {
+function judgeWithoutLease(facts: InstanceFacts, config: TopologyConfig, lease: Missing): Duty {
   const { volume } = facts;
+  const published = lease.publishedEpoch;
+  const unread: Duty = {
+    kind: 'wait',
+    reason: 'there is no Lease, and the published endpoints cannot be read: waiting to learn the epoch',
+  };
   if (volume.kind !== 'data') {
-    const first = config.instances[0]?.name === facts.instance;
-    if (first && config.systemIdentifier === null) return { kind: 'createLease', epoch: 1 };
-    return { kind: 'wait', reason: 'there is no Lease, and this volume is empty: waiting for the primary' };
+    const first = config.instances[0]?.name === facts.instance && config.systemIdentifier === null;
+    if (first && published === 0) return { kind: 'createLease', epoch: 1 };
+    if (first && published === null) return unread;
+    const whose = published === null || published === 0 ? '' : ` of epoch ${published}`;
+    const reason = `there is no Lease, and this volume is empty: waiting for the primary${whose}`;
+    return { kind: 'wait', reason };
   }
   if (volume.standby) return { kind: 'wait', reason: 'there is no Lease: waiting for the primary' };
   const epoch = volume.record?.epoch ?? 0;
+  if (published !== null && epoch < published) {
+    return {
+      kind: 'wait',
+      reason: `the Lease is gone and this volume has seen epoch ${epoch}, but epoch ${published} was published: waiting for the instance that was primary then`,
+    };
+  }
   if (isRunningAs(facts, 'primary')) return { kind: 'createLease', epoch };
+  if (published === null) return unread;
   const patienceMs = config.failover.leaseSeconds * 1000;
-  if (missingForMs >= patienceMs) return { kind: 'createLease', epoch };
+  if (lease.missingForMs >= patienceMs) return { kind: 'createLease', epoch };
   return { kind: 'wait', reason: 'the Lease is gone: waiting whether another instance makes it again' };
 }
 

@@ -46,7 +46,14 @@ export interface InstanceFacts {
 export type LeaseFact =
   | { readonly kind: 'unknown'; readonly reason: string }
   /** The API server said that there is none. */
-  | { readonly kind: 'missing'; readonly missingForMs: number }
+  | {
+      readonly kind: 'missing';
+      readonly missingForMs: number;
+      /** What the endpoints document says; 0 when none was ever published, null when it cannot be read. */
+      readonly publishedEpoch: number | null;
+    }
+  /** It belongs to an earlier topology of this name, and goes when that is collected. */
+  | { readonly kind: 'foreign' }
   | {
       readonly kind: 'held';
       readonly holder: string;

@@ -1,6 +1,7 @@
 import { afterEach, expect, test } from 'vitest';
 import { readAgentSettings } from '../../src/agent/agentSettings.ts';
 import { PrimaryLease } from '../../src/agent/primaryLease.ts';
+import type { EndpointsDocument } from '../../src/endpoints/endpointsDocument.ts';
 import { silentLog } from '../../src/lib/log.ts';
 import { LeaseServer } from '../fixtures/leaseServer.ts';
 import { ManualClock } from '../fixtures/manualClock.ts';
@@ -23,7 +24,14 @@ function agentOf(instance: string, kube: LeaseServer, clock: ManualClock) {
   });
   const changes: number[] = [];
   const onChange = () => changes.push(clock.now());
-  const lease = new PrimaryLease({ kube, settings, clock, log: silentLog, onChange });
+  const lease = new PrimaryLease({
+    kube,
+    settings,
+    clock,
+    log: silentLog,
+    onChange,
+    topologyUid: () => config.topology.uid,
+  });
   const stop = new AbortController();
   stops.push(stop);
   return { lease, changes, run: () => void lease.run(stop.signal), signal: stop.signal };
@@ -120,6 +128,52 @@ test('a Lease that is deleted is missing, and for how long is known', async () =
   second.run();
   for (let turn = 0; turn < 3; turn += 1) await clock.pass(1_000);
   await clock.slept(1_000);
-  expect(second.lease.fact).toEqual({ kind: 'missing', missingForMs: 3_000 });
+  expect(second.lease.fact).toEqual({ kind: 'missing', missingForMs: 3_000, publishedEpoch: 0 });
   expect(spec(kube)).toBeUndefined();
+});
+
+test('who finds no Lease learns the epoch that was published, or that it cannot be read', async () => {
+  const document: EndpointsDocument = {
+    version: 1,
+    topology: { namespace: 'shop', name: 'orders', systemIdentifier: '7' },
+    epoch: 4,
+    generation: 9,
+    timeline: 4,
+    publishedAt: '2026-01-01T00:00:00Z',
+    primary: null,
+    replicas: [],
+    poolers: { readWrite: null, readOnly: null },
+    routing: { maxLagSeconds: 10, resumeLagSeconds: 5, fallbackToPrimary: true },
+  };
+  const cases: readonly [Record<string, string> | undefined, number | null][] = [
+    [undefined, 0],
+    [{ 'endpoints.json': JSON.stringify(document) }, 4],
+    [{ 'endpoints.json': '{' }, null],
+    [{}, null],
+  ];
+  for (const [published, publishedEpoch] of cases) {
+    const [kube, clock] = [new LeaseServer(), new ManualClock()];
+    if (published !== undefined)
+      kube.put('/api/v1/namespaces/shop/configmaps/orders-endpoints', {
+        metadata: { name: 'orders-endpoints' },
+        data: published,
+      });
+    const first = agentOf('orders-1', kube, clock);
+    first.run();
+    await clock.slept(1_000);
+    expect(first.lease.fact).toEqual({ kind: 'missing', missingForMs: 0, publishedEpoch });
+  }
+});
+
+test('a Lease of an earlier topology of the same name is a stranger, and is not renewed', async () => {
+  const [kube, clock] = [new LeaseServer(), new ManualClock()];
+  const first = agentOf('orders-1', kube, clock);
+  const earlier = { ...config, topology: { ...config.topology, uid: 'uid-of-before' } };
+  await first.lease.create(1, earlier, first.signal);
+  const before = kube.writes.length;
+  first.lease.renewWith(position);
+  first.run();
+  for (let turn = 0; turn < 5; turn += 1) await clock.pass(1_000);
+  expect(first.lease.fact).toEqual({ kind: 'foreign' });
+  expect(kube.writes).toHaveLength(before);
 });

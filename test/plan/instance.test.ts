@@ -8,6 +8,7 @@ import {
   facts,
   kinds,
   lease,
+  missingLease,
   noLease,
   primary,
   record,
@@ -257,15 +258,62 @@ describe('who may not be primary', () => {
 
   test('a primary that was stopped gives others the length of a Lease to make it', () => {
     const missing = (missingForMs: number) =>
-      kinds(planInstance(primary({ server: stopped, lease: { kind: 'missing', missingForMs } })).actions);
+      kinds(planInstance(primary({ server: stopped, lease: missingLease({ missingForMs }) })).actions);
     expect(missing(9_999)).toEqual([]);
     expect(missing(10_000)).toEqual(['createLease']);
+  });
+
+  test('nobody makes a missing Lease below the epoch that was published', () => {
+    const later = missingLease({ missingForMs: 1e9, publishedEpoch: 2 });
+    for (const server of [stopped, answering('primary')]) {
+      const plan = planInstance(primary({ server, lease: later }));
+      expect([plan.reason, kinds(plan.actions)]).toEqual([
+        'the Lease is gone and this volume has seen epoch 1, but epoch 2 was published: waiting for the instance that was primary then',
+        [],
+      ]);
+    }
+    const volume = data({ record: { ...record, epoch: 2 } });
+    for (const server of [stopped, answering('primary')]) {
+      expect(planInstance(primary({ server, volume, lease: later })).actions).toContainEqual({
+        kind: 'createLease',
+        epoch: 2,
+      });
+    }
+    const empty = planInstance(facts({ lease: missingLease({ publishedEpoch: 1 }) }));
+    expect([empty.reason, empty.actions]).toEqual([
+      'there is no Lease, and this volume is empty: waiting for the primary of epoch 1',
+      [],
+    ]);
+  });
+
+  test('while the published epoch cannot be read only a primary that runs makes the Lease', () => {
+    const unread = missingLease({ missingForMs: 1e9, publishedEpoch: null });
+    const reason =
+      'there is no Lease, and the published endpoints cannot be read: waiting to learn the epoch';
+    for (const plan of [
+      planInstance(primary({ server: stopped, lease: unread })),
+      planInstance(facts({ lease: unread })),
+    ]) {
+      expect([plan.reason, kinds(plan.actions)]).toEqual([reason, []]);
+    }
+    expect(kinds(planInstance(primary({ lease: unread })).actions)).toEqual(['createLease']);
+  });
+
+  test('the Lease of an earlier topology is neither followed nor renewed', () => {
+    const foreign = { kind: 'foreign' } as const;
+    for (const of of [primary({ lease: foreign }), facts({ lease: foreign })]) {
+      expect(planInstance(of)).toMatchObject({
+        reason: 'the Lease belongs to an earlier topology of this name, waiting for it to be collected',
+        renewLease: false,
+        actions: [],
+      });
+    }
   });
 
   test('a replica never makes the Lease, however long it is missing', () => {
     for (const server of [stopped, answering('replica')]) {
       expect(
-        kinds(planInstance(replica({ server, lease: { kind: 'missing', missingForMs: 1e9 } })).actions),
+        kinds(planInstance(replica({ server, lease: missingLease({ missingForMs: 1e9 }) })).actions),
       ).toEqual([]);
     }
   });

@@ -25,7 +25,14 @@ export const config: TopologyConfig = {
 };
 export const established: TopologyConfig = { ...config, systemIdentifier: '7' };
 
-export const noLease: LeaseFact = { kind: 'missing', missingForMs: 0 };
+type Missing = Extract<LeaseFact, { kind: 'missing' }>;
+export const missingLease = (change: Partial<Missing> = {}): LeaseFact => ({
+  kind: 'missing',
+  missingForMs: 0,
+  publishedEpoch: 0,
+  ...change,
+});
+export const noLease = missingLease();
 export const lease = (change: Partial<Extract<LeaseFact, { kind: 'held' }>> = {}): LeaseFact => ({
   kind: 'held',
   holder: 'orders-1',

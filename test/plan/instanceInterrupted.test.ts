@@ -6,7 +6,7 @@ import { expect, test } from 'vitest';
 import type { TopologyConfig } from '../../src/api/topologyConfig.ts';
 import { planInstance } from '../../src/plan/instance.ts';
 import type { InstanceAction, LeaseFact, ServerFact, VolumeFact } from '../../src/plan/instanceFacts.ts';
-import { answering, config, data, facts, record, slot, stopped } from './instanceFixtures.ts';
+import { answering, config, data, facts, noLease, record, slot, stopped } from './instanceFixtures.ts';
 
 interface World {
   lease: LeaseFact;
@@ -78,7 +78,7 @@ test('once the Lease knows the database, nobody initialises again, whichever vol
 function newWorld(): World {
   const node = () => ({ volume: { kind: 'empty' } as VolumeFact, server: stopped, rolesCurrent: false });
   return {
-    lease: { kind: 'missing', missingForMs: 0 },
+    lease: noLease,
     config,
     initialised: [],
     nodes: Object.fromEntries(names.map((it) => [it, node()])),
