@@ -78,6 +78,8 @@ export interface VolumePaths {
   readonly pgdata: string;
   /** Where initdb and pg_basebackup write until they have ended well. */
   readonly unfinished: string;
+  /** The copy that a new clone replaces; kept until that clone is complete. */
+  readonly old: string;
   readonly record: string;
 }
 
@@ -85,6 +87,7 @@ export function volumePaths(places: AgentPlaces): VolumePaths {
   return {
     pgdata: `${places.volumeDir}/pgdata`,
     unfinished: `${places.volumeDir}/pgdata.new`,
+    old: `${places.volumeDir}/pgdata.old`,
     record: `${places.volumeDir}/replica-manager.json`,
   };
 }

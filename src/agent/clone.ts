@@ -9,6 +9,7 @@ import { replicationConninfo } from '../postgres/conninfo.ts';
 import { type AgentSettings, volumePaths } from './agentSettings.ts';
 import { syncDirectory } from './atomicFile.ts';
 import { readControlData } from './controlFile.ts';
+import { giveUpOldCopy, removeOldCopy } from './oldCopy.ts';
 import { type Programs, runProgram } from './program.ts';
 import { writeRecord } from './record.ts';
 import { endServerProcesses } from './serverProcesses.ts';
@@ -29,18 +30,14 @@ export interface CloneEnvironment {
   readonly onProgress: (progress: string) => void;
 }
 
+const noSpacePattern = /no space left on device|disk quota exceeded/i;
+
 export async function clone(input: CloneInput, env: CloneEnvironment, signal: AbortSignal): Promise<void> {
   const { programs, settings, clock } = env;
   const paths = volumePaths(settings.places);
   await endServerProcesses(paths.unfinished, clock, signal);
   await rm(paths.unfinished, { recursive: true, force: true });
-  await runProgram(`${programs.dir}/pg_basebackup`, backupArguments(input, settings), settings, {
-    signal,
-    onError: (text) => {
-      const progress = readProgress(text);
-      if (progress !== null) env.onProgress(progress);
-    },
-  });
+  await runBackup(input, env, signal);
   const control = await readControlData(paths.unfinished, programs, settings, signal);
   if (control.systemIdentifier !== input.systemIdentifier) {
     throw new Error(
@@ -55,16 +52,40 @@ export async function clone(input: CloneInput, env: CloneEnvironment, signal: Ab
   signal.throwIfAborted();
   await rename(paths.unfinished, paths.pgdata);
   await syncDirectory(settings.places.volumeDir);
+  await removeOldCopy(settings.places);
 }
 
-function backupArguments(input: CloneInput, settings: AgentSettings): string[] {
-  const conninfo = replicationConninfo({
+async function runBackup(input: CloneInput, env: CloneEnvironment, signal: AbortSignal): Promise<void> {
+  const { programs, settings, onProgress } = env;
+  const conninfo = conninfoOf(input, settings);
+  try {
+    await runProgram(`${programs.dir}/pg_basebackup`, backupArguments(input, conninfo, settings), settings, {
+      signal,
+      onError: (text) => {
+        const progress = readProgress(text);
+        if (progress !== null) onProgress(progress);
+      },
+    });
+  } catch (error) {
+    signal.throwIfAborted();
+    if (!(error instanceof Error) || !noSpacePattern.test(error.message)) throw error;
+    const primary = { conninfo: `${conninfo} replication=true`, systemIdentifier: input.systemIdentifier };
+    if (!(await giveUpOldCopy(primary, programs, settings, signal))) throw error;
+    throw new Error(`${error.message}; the old copy was removed to make room`, { cause: error });
+  }
+}
+
+function conninfoOf(input: CloneInput, settings: AgentSettings): string {
+  return replicationConninfo({
     host: input.host,
     port: settings.postgresPort,
     user: databaseRoles.replication,
     applicationName: settings.instance,
     tlsDir: settings.places.tlsDir,
   });
+}
+
+function backupArguments(input: CloneInput, conninfo: string, settings: AgentSettings): string[] {
   return [
     `--pgdata=${volumePaths(settings.places).unfinished}`,
     `--dbname=${conninfo}`,

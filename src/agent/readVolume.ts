@@ -28,7 +28,11 @@ export async function readVolume(
       reason: 'the volume holds a database that no topology has put there; use an empty volume',
     };
   }
-  if (!names.includes('pgdata')) return { kind: names.includes('pgdata.new') ? 'unfinished' : 'empty' };
+  if (!names.includes('pgdata')) {
+    // A copy that is being replaced is kept beside the new one until that is complete.
+    const isBegun = names.includes('pgdata.new') || names.includes('pgdata.old');
+    return { kind: isBegun ? 'unfinished' : 'empty' };
+  }
   const majorVersion = Number(await readFileIfThere(`${paths.pgdata}/PG_VERSION`));
   try {
     const record = await readRecord(paths.record);

@@ -1,12 +1,11 @@
 // Every way an instance may change what it is. What is not a row cannot happen.
 
-import { rename, rm } from 'node:fs/promises';
 import type { InstanceAction } from '../plan/instanceFacts.ts';
 import type { AgentParts } from './agentParts.ts';
-import { syncDirectory } from './atomicFile.ts';
 import { clone } from './clone.ts';
 import { initialize } from './initialize.ts';
 import { withSession } from './localConnection.ts';
+import { hasOldCopy, removeOldCopy, setOldCopyAside } from './oldCopy.ts';
 import { endServerProcesses } from './serverProcesses.ts';
 
 /** `empty`: no finished data. `stopped`: data, no server. */
@@ -86,6 +85,8 @@ async function beginInitialize(
   parts: AgentParts,
 ): Promise<void> {
   const programs = programsOf(parts);
+  if (await hasOldCopy(parts.settings.places))
+    throw new Error('the volume holds an older copy of a database, no other is initialised beside it');
   parts.work.begin({ kind: 'initialize', source: null }, (signal) =>
     initialize(action, programs, parts.settings, parts.clock, signal),
   );
@@ -101,11 +102,13 @@ async function beginClone(action: Extract<Change, { kind: 'clone' }>, parts: Age
 }
 
 async function start(action: Extract<Change, { kind: 'start' }>, parts: AgentParts): Promise<void> {
-  const { memory, server } = parts;
+  const { memory, server, settings } = parts;
   memory.lastRole = null;
   forgetReplay(parts);
   if (action.as === 'primary') memory.rolesDigest = null;
   await server.start(action.as, programsOf(parts).dir, new AbortController().signal);
+  // The agent may have died between the end of a clone and the removal of what it replaced.
+  await removeOldCopy(settings.places);
 }
 
 async function promote(_action: Extract<Change, { kind: 'promote' }>, parts: AgentParts): Promise<void> {
@@ -138,9 +141,7 @@ async function cloneAgain(
   connection.close();
   await server.stop('immediate', () => checkpoint(parts));
   await endServerProcesses(paths.pgdata, clock, new AbortController().signal);
-  await rm(paths.unfinished, { recursive: true, force: true });
-  await rename(paths.pgdata, paths.unfinished);
-  await syncDirectory(parts.settings.places.volumeDir);
+  await setOldCopyAside(parts.settings.places);
   memory.missingWal = null;
 }
 

@@ -47,27 +47,38 @@ test('a clone that is interrupted leaves nothing in use, and the next one starts
   expect(existsSync(second.paths.unfinished)).toBe(false);
 });
 
-test('a replica whose WAL is gone from the primary is cloned again', patient, async () => {
-  const [first, second] = [topology.instance(1), topology.instance(2)];
-  await second.stop();
-  topology.configure((config) => ({
-    ...config,
-    replication: { ...config.replication, maxSlotWalKeepSizeBytes: 2 ** 20 },
-  }));
-  await expect
-    .poll(() => first.query('show max_slot_wal_keep_size'), { timeout: 20_000 })
-    .toEqual([{ max_slot_wal_keep_size: '1MB' }]);
-  await first.query('set max_parallel_workers = 0; create table bulk (t text)', 'app');
-  for (let turn = 0; turn < 4; turn += 1) {
-    await first.query("insert into bulk select repeat('x', 100) from generate_series(1, 20000)", 'app');
-    await first.query('select pg_switch_wal()');
-  }
-  await first.query('checkpoint');
-  second.start();
-  await until('it is cloned again', () => second.said(/the WAL it needs is gone/), 60_000);
-  await second.reaches('streams again', (it) => it.phase === 'running' && it.lastError === null, 60_000);
-  expect(await second.query('select count(*)::int as n from bulk', 'app')).toEqual([{ n: 80_000 }]);
-});
+test(
+  'a replica whose WAL is gone from the primary is cloned again, and keeps its copy until the new one is whole',
+  patient,
+  async () => {
+    const [first, second] = [topology.instance(1), topology.instance(2)];
+    await second.stop();
+    topology.configure((config) => ({
+      ...config,
+      replication: { ...config.replication, maxSlotWalKeepSizeBytes: 2 ** 20 },
+    }));
+    await expect
+      .poll(() => first.query('show max_slot_wal_keep_size'), { timeout: 20_000 })
+      .toEqual([{ max_slot_wal_keep_size: '1MB' }]);
+    await first.query('set max_parallel_workers = 0; create table bulk (t text)', 'app');
+    for (let turn = 0; turn < 4; turn += 1) {
+      await first.query("insert into bulk select repeat('x', 100) from generate_series(1, 20000)", 'app');
+      await first.query('select pg_switch_wal()');
+    }
+    await first.query('checkpoint');
+    second.start();
+    await until('it is cloned again', () => second.said(/the WAL it needs is gone/), 60_000);
+    await until('the new copy is begun', () => existsSync(second.paths.unfinished), 30_000);
+    killChildren(/pg_basebackup/);
+    await until('the clone has failed', () => second.said(/work on the volume failed/), 30_000);
+    expect(existsSync(`${second.paths.old}/global/pg_control`)).toBe(true);
+    await second.reaches('streams again', (it) => it.phase === 'running' && it.lastError === null, 60_000);
+    expect(await second.query('select count(*)::int as n from bulk', 'app')).toEqual([{ n: 80_000 }]);
+    expect(readdirSync(second.settings.places.volumeDir).filter((it) => it.startsWith('pgdata'))).toEqual([
+      'pgdata',
+    ]);
+  },
+);
 
 test(
   'when the agent itself is killed, the next one ends what is left of the server and starts it anew',
