@@ -12,14 +12,20 @@ import type { FollowedInstance, Probes } from './probes.ts';
 import { readLeaseFacts, readWalPosition } from './readLease.ts';
 import type { Watches } from './watches.ts';
 
-/** Follows every instance of a topology that has an address; nobody when the topology is gone or cannot be run. */
+/**
+ * Follows every instance of a topology that has an address; nobody when the topology is gone or cannot be run.
+ *
+ * While the Secret of the operator's certificate is missing everything stays as it is: it is about to be made again, and
+ * connections that are open do not need it.
+ */
 export function followInstances(key: string, watches: Watches, probes: Probes): void {
   const topology = readTopology(key, watches);
-  const tls = topology === undefined ? undefined : readTls(key, topology.metadata.name, watches);
-  if (topology === undefined || tls === undefined) {
+  if (topology === undefined) {
     probes.forget(key);
     return;
   }
+  const tls = readTls(key, topology.metadata.name, watches);
+  if (tls === undefined) return;
   const pods = watches.of('Pod', key).filter(isInstance);
   probes.follow(
     key,

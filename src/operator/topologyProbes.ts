@@ -120,8 +120,14 @@ export class TopologyProbes {
       const reads = { ...initialReadsVerdict(at, false), reason: 'has no pod' };
       return { probe: { kind: 'pending' }, lag: unknownLag, reads, agent: undefined };
     }
-    const { lag, reads, agent } = known;
-    return { probe: this.#probeFacts(known, at), lag, reads, agent };
+    const { lag, agent } = known;
+    return { probe: this.#probeFacts(known, at), lag, reads: this.#readsFacts(known, at), agent };
+  }
+
+  /** Until it has answered once it is silent, even if no probe has come to an end that says so. */
+  #readsFacts({ measured, reads }: Instance, at: number): ReadsVerdict {
+    if (measured !== undefined) return reads;
+    return judgeReads(reads, { kind: 'unreachable', at, isCertain: false }, this.limits);
   }
 
   #probeFacts(known: Instance, at: number): InstanceFacts['probe'] {

@@ -32,7 +32,7 @@ export function judgeInstance(
     case 'pending':
       // A pod that is ready was measured by whoever was leader before; a new one has to show itself first.
       if (facts.pod.isReady && reason === undefined && context.previous !== undefined)
-        return context.previous;
+        return asBefore(context.previous, facts, context);
       return { name, ...silent, ...zone, reason: reason ?? 'has not been measured yet' };
     case 'unreachable':
       return {
@@ -47,6 +47,16 @@ export function judgeInstance(
     case 'measured':
       return { ...measured(name, facts, facts.probe, context, reason), ...zone };
   }
+}
+
+/** What was said last stands, but reads are only allowed to go on, and only while the probes let them. */
+function asBefore(
+  previous: InstanceStatus,
+  { name, reads }: InstanceFacts,
+  { primary }: InstanceContext,
+): InstanceStatus {
+  if (!previous.routable || (reads.routable && name !== primary)) return previous;
+  return { ...previous, routable: false, reason: reads.reason ?? 'has not been measured yet' };
 }
 
 /** Whether its trouble does not pass by itself: the kubelet cannot run it, or its agent refuses the volume. */

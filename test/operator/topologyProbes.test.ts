@@ -227,3 +227,14 @@ test('one that the leader before had let in leaves when it is certainly too late
 
   expect(routable).toEqual([...Array<boolean>(10).fill(true), false, false]);
 });
+
+test('one that the leader before had let in leaves after the grace period when no probe of it ever ends', () => {
+  const { probes } = new Scene();
+  probes.include('orders-3', 'pod-3', 0, true);
+
+  expect(probes.facts('orders-3', at(3.9)).reads.routable).toBe(true);
+  expect(probes.facts('orders-3', at(4)).reads).toMatchObject({
+    routable: false,
+    reason: 'has not answered for 4000 ms',
+  });
+});

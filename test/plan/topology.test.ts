@@ -3,6 +3,7 @@ import type { ReplicatedPostgresStatus } from '../../src/api/replicatedPostgresS
 import type { EndpointsDocument } from '../../src/endpoints/endpointsDocument.ts';
 import type { Action } from '../../src/plan/action.ts';
 import type { Manifest, Observed } from '../../src/plan/observed.ts';
+import { initialReadsVerdict } from '../../src/plan/reads.ts';
 import { planTopology } from '../../src/plan/topology.ts';
 import {
   claim,
@@ -359,4 +360,25 @@ test('what an instance goes through while it starts is no event, what does not p
 
   expect(status?.instances?.[2]?.reason).toBe('is cloning');
   expect(told).toEqual(['InstanceTrouble: orders-3: the volume holds PostgreSQL 17']);
+});
+
+test('a new pod that is ready before it was measured serves no reads, although the one before it did', () => {
+  const fresh = replica('orders-2', {
+    pod: { ...pod('orders-2'), uid: 'another', routableLabel: undefined as never },
+    probe: { kind: 'pending' },
+    reads: initialReadsVerdict(0, false),
+  });
+  const { actions } = next({ instances: [primary('orders-1'), fresh, replica('orders-3')] });
+
+  expect(lines(actions)).toEqual([
+    'labelRoutable orders-2-0 false',
+    'applyObject ConfigMap/orders-endpoints',
+    'applyStatus',
+    'ReplicaNotRoutable: orders-2 no longer serves reads: has not been measured yet',
+  ]);
+  expect(statusOf(actions)?.instances?.[1]).toMatchObject({
+    ready: true,
+    routable: false,
+    reason: 'has not been measured yet',
+  });
 });
