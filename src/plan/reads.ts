@@ -12,7 +12,10 @@
 // 4. While its receiver is down the lag is unknown. It leaves after `maxLagSeconds` of that, even if the primary seems idle, and
 //    never comes in. This clock stands still while nobody is known to be writing (no primary answers and its Lease is not
 //    renewed): nothing newer exists then, and taking all replicas out would only take reads away during a failover.
-// 5. It comes in when its receiver streams and its lag was at or below `resumeLagSeconds` in two samples in a row.
+// 5. While its receiver streams and its lag is unknown nevertheless (no position of the primary is known, or none that is as
+//    old as what it has replayed), it stays for `limits.graceMs` of rule 4's clock. A receiver that goes down in between stops
+//    that clock and does not set it back.
+// 6. It comes in when its receiver streams and its lag was at or below `resumeLagSeconds` in two samples in a row.
 
 /** What one probe of a replica said, with its lag by the anchors of the primary. */
 export type ReadsSample =
@@ -50,6 +53,8 @@ export interface ReadsVerdict {
   readonly freshSamples: number;
   /** Milliseconds that its receiver has been down while somebody was writing. */
   readonly receiverDownMs: number;
+  /** Milliseconds that its lag has been unknown with its receiver streaming, while somebody was writing. */
+  readonly unknownLagMs: number;
   /** When the last sample was judged, and when the last answer was. */
   readonly judgedAt: number;
   readonly answeredAt: number;
@@ -73,6 +78,7 @@ export function initialReadsVerdict(at: number, wasRoutable: boolean): ReadsVerd
     reason: wasRoutable ? null : 'has not been measured yet',
     freshSamples: 0,
     receiverDownMs: 0,
+    unknownLagMs: 0,
     judgedAt: at,
     answeredAt: at,
   };
@@ -110,24 +116,38 @@ function judgeMeasured(
   const { receiver, lagSeconds, lagBytes } = sample;
   const sinceLastMs = sample.primaryIsAlive ? sample.at - previous.judgedAt : 0;
   const receiverDownMs = receiver === 'down' ? previous.receiverDownMs + sinceLastMs : 0;
-  const late = lateReason({ lagSeconds, lagBytes, receiverDownMs }, limits);
+  const unknownLagMs = judgeUnknownLag(previous, sample, sinceLastMs);
+  const late = lateReason({ lagSeconds, lagBytes, receiverDownMs, unknownLagMs }, limits);
   const isFresh =
     late === null &&
     receiver === 'streaming' &&
     lagSeconds !== undefined &&
     lagSeconds <= limits.resumeLagSeconds;
   const freshSamples = isFresh ? Math.min(samplesToResume, previous.freshSamples + 1) : 0;
-  const next = { freshSamples, receiverDownMs, judgedAt: sample.at, answeredAt: sample.at };
+  const next = { freshSamples, receiverDownMs, unknownLagMs, judgedAt: sample.at, answeredAt: sample.at };
 
   if (late !== null) return { ...next, routable: false, reason: late };
   if (previous.routable || freshSamples >= samplesToResume) return { ...next, routable: true, reason: null };
   return { ...next, routable: false, reason: waitingReason(sample, limits) };
 }
 
-function lateReason(
-  lag: { lagSeconds: number | undefined; lagBytes: number | undefined; receiverDownMs: number },
-  limits: ReadsLimits,
-): string | null {
+function judgeUnknownLag(
+  { unknownLagMs }: ReadsVerdict,
+  { receiver, lagSeconds }: Extract<ReadsSample, { kind: 'measured' }>,
+  sinceLastMs: number,
+): number {
+  if (lagSeconds !== undefined) return 0;
+  return receiver === 'streaming' ? unknownLagMs + sinceLastMs : unknownLagMs;
+}
+
+interface KnownLag {
+  readonly lagSeconds: number | undefined;
+  readonly lagBytes: number | undefined;
+  readonly receiverDownMs: number;
+  readonly unknownLagMs: number;
+}
+
+function lateReason(lag: KnownLag, limits: ReadsLimits): string | null {
   if (lag.receiverDownMs >= limits.maxLagSeconds * 1000) return 'its WAL receiver is down';
   if (lag.lagSeconds !== undefined && lag.lagSeconds >= limits.maxLagSeconds) {
     return `lags behind by ${limits.maxLagSeconds} s or more`;
@@ -135,6 +155,7 @@ function lateReason(
   if (limits.maxLagBytes !== undefined && lag.lagBytes !== undefined && lag.lagBytes >= limits.maxLagBytes) {
     return `lags behind by ${limits.maxLagBytes} bytes or more`;
   }
+  if (lag.unknownLagMs >= limits.graceMs) return 'its lag is unknown';
   return null;
 }
 

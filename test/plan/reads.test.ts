@@ -93,6 +93,35 @@ test('a replica whose receiver is down never comes in', () => {
   ).toEqual(Array<boolean>(5).fill(false));
 });
 
+test('a replica that streams with an unknown lag stays for the grace period', () => {
+  const samples = seconds(6, (at) => measured(at, { lagSeconds: undefined }));
+
+  expect(judged(isIn, samples)).toEqual([true, true, true, false, false, false]);
+  expect(judgeReads({ ...isIn, unknownLagMs: 3_000 }, samples[0] ?? silent(0), limits)).toMatchObject({
+    routable: false,
+    reason: 'its lag is unknown',
+  });
+});
+
+test('a receiver that comes and goes does not make an unknown lag last longer, a known lag does', () => {
+  const unknown = { lagSeconds: undefined } as const;
+  const flapping = seconds(7, (at) =>
+    measured(at, { ...unknown, receiver: at % 2_000 === 0 ? 'down' : 'streaming' }),
+  );
+  const known = [1, 2, 3].map((it) => measured(it * 1_000, unknown));
+
+  expect(judged(isIn, flapping)).toEqual([true, true, true, true, true, true, false]);
+  expect(judged(isIn, [...known, measured(4_000), measured(5_000, unknown)])).toEqual(
+    Array<boolean>(5).fill(true),
+  );
+});
+
+test('while nobody is known to write, an unknown lag takes nobody out', () => {
+  const samples = seconds(60, (at) => measured(at, { lagSeconds: undefined, primaryIsAlive: false }));
+
+  expect(judged(isIn, samples)).toEqual(Array<boolean>(60).fill(true));
+});
+
 test('an excluded server is out, with the reason for it', () => {
   expect(judgeReads(isIn, { kind: 'excluded', at: 1, reason: 'is the primary' }, limits)).toMatchObject({
     routable: false,
@@ -107,11 +136,13 @@ const anySample = fc.record({
   kind: fc.constantFrom('measured' as const, 'measured' as const, 'unreachable' as const),
 });
 
-test('whatever happens, nobody serves reads with a lag at the maximum, nor unanswered beyond the grace period', () => {
+test('whatever happens, nobody serves reads with a lag at the maximum, nor unanswered or unknown beyond the grace period', () => {
   fc.assert(
     fc.property(fc.array(anySample, { maxLength: 60 }), (steps) => {
       let at = 0;
       let answeredAt = 0;
+      let judgedAt = 0;
+      let unknownMs = 0;
       let verdict = isIn;
       for (const step of steps) {
         at += step.afterMs;
@@ -121,8 +152,13 @@ test('whatever happens, nobody serves reads with a lag at the maximum, nor unans
             : silent(at);
         if (step.kind === 'measured') answeredAt = at;
         verdict = judgeReads(verdict, sample, limits);
-        const isLate = step.kind === 'measured' && (step.lagSeconds ?? 0) >= limits.maxLagSeconds;
-        if (isLate || at - answeredAt >= limits.graceMs) expect(verdict.routable).toBe(false);
+        if (step.kind === 'measured' && step.lagSeconds !== undefined) unknownMs = 0;
+        else if (step.kind === 'measured' && step.receiver === 'streaming') unknownMs += at - judgedAt;
+        judgedAt = at;
+        const isLate = step.lagSeconds !== undefined && step.lagSeconds >= limits.maxLagSeconds;
+        const isUnknown = unknownMs >= limits.graceMs;
+        if (step.kind === 'measured' && (isLate || isUnknown)) expect(verdict.routable).toBe(false);
+        if (at - answeredAt >= limits.graceMs) expect(verdict.routable).toBe(false);
         expect(verdict.routable).toBe(verdict.reason === null);
       }
     }),
