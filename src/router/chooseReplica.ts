@@ -95,17 +95,23 @@ function pick(replicas: readonly ReplicaEndpoint[], turn: number): ReplicaEndpoi
   return replicas[turn % replicas.length];
 }
 
-function describeAbsence({ document, health, nowMs, tried }: ReadFacts): string {
+/** What keeps each replica from answering this read. */
+export function describeReplicas({ document, health, nowMs }: ReadFacts): string {
   const about = (replica: ReplicaEndpoint) => {
     const verdict = judgeReplica(replica, health, nowMs);
     return `${replica.name} ${verdict.kind === 'serving' ? 'was tried' : verdict.reason}`;
   };
-  const { primary } = document;
+  return document.replicas.map(about).join('; ');
+}
+
+function describeAbsence(facts: ReadFacts): string {
+  const { primary } = facts.document;
   const ofPrimary =
     primary === null
       ? 'there is no primary'
-      : tried.has(primary.name)
+      : facts.tried.has(primary.name)
         ? `${primary.name} (primary) was tried`
         : `${primary.name} (primary) may not serve reads`;
-  return [...document.replicas.map(about), ofPrimary].join('; ');
+  const ofReplicas = describeReplicas(facts);
+  return ofReplicas === '' ? ofPrimary : `${ofReplicas}; ${ofPrimary}`;
 }

@@ -1,13 +1,22 @@
 // What an application talks to: statements in, answers of the right instance out.
 //
 // Invariant: a statement that is not declared a SELECT goes to the primary of the newest document and is
-// sent at most once. A read is sent again only after an instance failed to answer it.
+// sent at most once. A read is sent again only after an instance failed to answer it. Where there are
+// replicas, reads leave half of the connections to the primary to writes.
 
 import type { QueryResult, QueryResultRow } from 'pg';
-import type { PrimaryEndpoint } from '../endpoints/endpointsDocument.ts';
+import type { EndpointsDocument, PrimaryEndpoint } from '../endpoints/endpointsDocument.ts';
 import { assert } from '../lib/assert.ts';
 import { backgroundClock, type Clock, systemClock, systemRandom } from '../lib/clock.ts';
-import { afterFailure, chooseReplica, type Health, judgeReplica } from './chooseReplica.ts';
+import {
+  afterFailure,
+  chooseReplica,
+  describeReplicas,
+  type Health,
+  judgeReplica,
+  type ReadFacts,
+} from './chooseReplica.ts';
+import { FallbackGate } from './fallbackGate.ts';
 import { type Failure, messageOf } from './judgeFailure.ts';
 import { PoolSet } from './poolSet.ts';
 import { RouterError } from './routerError.ts';
@@ -70,6 +79,7 @@ class RoutingReplicaManager implements ReplicaManager {
   readonly #deps: RouterDeps;
   readonly #source: TopologySource;
   readonly #pools: PoolSet;
+  readonly #fallback: FallbackGate;
   readonly #health = new Map<string, Health>();
   readonly #closing = new AbortController();
   #ended: Promise<void> | undefined;
@@ -79,6 +89,7 @@ class RoutingReplicaManager implements ReplicaManager {
     this.#settings = settings;
     this.#deps = deps;
     this.#pools = new PoolSet(settings, settings.log);
+    this.#fallback = new FallbackGate(settings.poolSize);
     this.#source = new TopologySource(settings, (topology) => this.#follow(topology));
     void this.#source.follow(deps.backgroundClock, this.#closing.signal);
   }
@@ -146,35 +157,56 @@ class RoutingReplicaManager implements ReplicaManager {
     const tried = new Set<string>();
     let cause: unknown;
     let busy: RouterError | undefined;
+    let isOnFallback = false;
     await this.#ready();
-    for (;;) {
-      const { document } = this.#current();
-      const isOverflow = busy !== undefined;
-      const facts = {
-        document,
-        health: this.#health,
-        tried,
-        turn,
-        isOverflow,
-        nowMs: this.#deps.clock.now(),
-      };
-      const choice = chooseReplica(facts);
-      if (choice.kind === 'none') throw busy ?? noReplica(document.topology.name, choice.reason, cause);
-      const { endpoint } = choice;
-      tried.add(endpoint.name);
-      this.#claim(endpoint.name, facts.nowMs);
-      const attempt = await this.#pools.of(endpoint).attempt<R>(sql, params);
-      if (attempt.kind === 'answered') {
-        this.#health.delete(endpoint.name);
-        return attempt.result;
+    try {
+      for (;;) {
+        const { document } = this.#current();
+        const facts = { ...this.#readFacts(document), tried, turn, isOverflow: busy !== undefined };
+        const choice = chooseReplica(facts);
+        if (choice.kind === 'none') throw busy ?? noReplica(document.topology.name, choice.reason, cause);
+        // With nothing but a primary there is nothing to fall back from.
+        const needsSlot = choice.kind === 'primary' && document.replicas.length > 0;
+        if (needsSlot && !isOnFallback) {
+          await this.#waitForFallback(facts, cause);
+          isOnFallback = true;
+          // While it waited, a replica may have come back, or the primary may have changed.
+          continue;
+        }
+        if (!needsSlot && isOnFallback) {
+          this.#fallback.leave();
+          isOnFallback = false;
+        }
+        const { endpoint } = choice;
+        tried.add(endpoint.name);
+        this.#claim(endpoint.name, facts.nowMs);
+        const attempt = await this.#pools.of(endpoint).attempt<R>(sql, params);
+        if (attempt.kind === 'answered') {
+          this.#health.delete(endpoint.name);
+          return attempt.result;
+        }
+        cause = attempt.failure.error;
+        this.#noteFailure(endpoint, attempt.failure, facts.nowMs);
+        if (attempt.failure.kind === 'busy') busy = poolBusy(endpoint, cause);
+        if (attempt.failure.kind === 'statement' || attempt.failure.kind === 'untrusted') {
+          throw errorOf(endpoint, attempt.failure);
+        }
       }
-      cause = attempt.failure.error;
-      this.#noteFailure(endpoint, attempt.failure, facts.nowMs);
-      if (attempt.failure.kind === 'busy') busy = poolBusy(endpoint, cause);
-      if (attempt.failure.kind === 'statement' || attempt.failure.kind === 'untrusted') {
-        throw errorOf(endpoint, attempt.failure);
-      }
+    } finally {
+      if (isOnFallback) this.#fallback.leave();
     }
+  }
+
+  #readFacts(document: EndpointsDocument) {
+    return { document, health: this.#health, nowMs: this.#deps.clock.now() };
+  }
+
+  /** Resolves when the read may be on the primary. @throws RouterError `RPG_FALLBACK_BUSY`, `RPG_CLOSED` */
+  async #waitForFallback(facts: ReadFacts, cause: unknown): Promise<void> {
+    const { clock } = this.#deps;
+    const maxWaitMs = this.#settings.connectTimeoutMs;
+    const hasSlot = await this.#fallback.enter(maxWaitMs, clock, this.#closing.signal);
+    if (!hasSlot) throw fallbackBusy(facts, cause);
   }
 
   async #ready(): Promise<void> {
@@ -252,6 +284,15 @@ function poolBusy({ name }: PrimaryEndpoint, cause: unknown): RouterError {
   return new RouterError('RPG_POOL_BUSY', `no connection to ${name} became free in time, raise poolSize`, {
     cause,
   });
+}
+
+function fallbackBusy(facts: ReadFacts, cause: unknown): RouterError {
+  const { name } = facts.document.topology;
+  return new RouterError(
+    'RPG_FALLBACK_BUSY',
+    `no replica of ${name} serves reads (${describeReplicas(facts)}) and its primary has as many as it may take, try again later`,
+    { cause },
+  );
 }
 
 function noReplica(topology: string, reason: string, cause: unknown): RouterError {

@@ -8,6 +8,7 @@ const codes = {
   RPG_NO_CREDENTIALS: { isRetryable: true },
   RPG_NO_PRIMARY: { isRetryable: true },
   RPG_NO_REPLICA: { isRetryable: true },
+  RPG_FALLBACK_BUSY: { isRetryable: true },
   RPG_PRIMARY_UNREACHABLE: { isRetryable: true },
   RPG_POOL_BUSY: { isRetryable: true },
   RPG_OUTCOME_UNKNOWN: { isRetryable: false },
