@@ -32,8 +32,9 @@ export async function drainPgbouncer(deps: DrainDeps, bounds: DrainBounds): Prom
   const { pgbouncer, console, clock, log } = deps;
   const { signal } = new AbortController();
   // Also opens the console: PgBouncer takes its socket away when it stops accepting.
-  const clients = await countClients(console);
-  if (clients !== undefined && clients > 0) await clock.sleep(bounds.acceptMs, signal);
+  await countClients(console);
+  // Also with no client: kube-proxy still sends new ones here.
+  if (pgbouncer.isRunning) await clock.sleep(bounds.acceptMs, signal);
   pgbouncer.send('SIGTERM');
   const left = await waitForClients(console, clock, clock.now() + bounds.leaveMs, signal);
   if (left > 0) {

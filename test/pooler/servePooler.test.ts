@@ -67,14 +67,14 @@ interface Scene extends AsyncDisposable {
 async function scene(
   kind: PoolerKind,
   document: EndpointsDocument | null = bothServers(),
-  poolSize = 10,
+  { poolSize = 10, acceptMs = 200 } = {},
 ): Promise<Scene> {
   const api = await startConfigMapServer();
   const publish = (published: EndpointsDocument) => api.put('orders-endpoints', 'endpoints.json', published);
   const size = { readWrite: { poolSize }, readOnly: { poolSize } };
   api.put('orders-config', 'topology.json', topologyConfig(size));
   if (document !== null) publish(document);
-  const pooler = await startPooler({ kind, apiServer: api.url, certificates, rolePassword });
+  const pooler = await startPooler({ kind, apiServer: api.url, certificates, rolePassword, acceptMs });
   const dispose = async () => {
     await pooler[Symbol.asyncDispose]();
     await api[Symbol.asyncDispose]();
@@ -136,7 +136,7 @@ test('the admin console is closed to the network, also for a role called pgbounc
 });
 
 test('prepared statements work though each transaction may be on another server connection', async () => {
-  await using it = await scene('rw', bothServers(), 2);
+  await using it = await scene('rw', bothServers(), { poolSize: 2 });
   const pool = new Pool({ ...it.pooler.login(), max: 8 });
   const query = (value: number) =>
     pool.query({ name: `n${value % 5}`, text: `select $1::int + ${value % 5} as sum`, values: [value] });
@@ -330,6 +330,19 @@ test('a pooler that is asked to go lets the running transaction end, then goes',
   );
 
   expect(await slow).toBe(7);
+  expect(await exited).toEqual([0, null]);
+});
+
+test('an idle pooler that is asked to go still serves who has not heard of it yet', async () => {
+  await using it = await scene('rw', bothServers(), { acceptMs: 4_000 });
+  const exited = once(it.pooler.process, 'exit');
+
+  it.pooler.process.kill('SIGTERM');
+  await until('it is leaving', () => it.pooler.log.some((line) => line.includes('pooler is leaving')));
+  const answers: unknown[] = [];
+  while (answers.length < 10) answers.push(await askOnce(it.pooler.login(), 'select 1').catch(String));
+
+  expect(answers).toEqual(answers.map(() => 1));
   expect(await exited).toEqual([0, null]);
 });
 

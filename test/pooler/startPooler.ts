@@ -20,6 +20,8 @@ export interface StartPoolerOptions {
   readonly apiServer: string;
   readonly certificates: TemporaryCertificates;
   readonly rolePassword: string;
+  /** How long it takes connections after it is asked to go. */
+  readonly acceptMs?: number;
 }
 
 export interface RunningPooler extends AsyncDisposable {
@@ -64,7 +66,7 @@ export async function startPooler(options: StartPoolerOptions): Promise<RunningP
       tlsDir,
       passwordFile,
       secretsPeriodMs: 300,
-      drain: { acceptMs: 200, leaveMs: 500, finishMs: 5_000, dieMs: 2_000 },
+      drain: { acceptMs: options.acceptMs ?? 200, leaveMs: 500, finishMs: 5_000, dieMs: 2_000 },
     },
   };
   const program = fileURLToPath(new URL('poolerProgram.ts', import.meta.url));
