@@ -9,7 +9,7 @@ STEP := test/ci/step
 .PHONY: help setup check test system bench cluster cluster-delete demo bundle image crds golden docs format
 
 help: ## List the targets
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  \033[1m%-15s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z -]+:.*## /{printf "  \033[1m%-15s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: node_modules/.installed ## Install Node 26 and the tools from npm, and Debian packages for tests (1-3 min)
 
@@ -20,7 +20,7 @@ node_modules/.installed: package.json package-lock.json
 	@node -e 'if (Number(process.versions.node.split(".")[0]) < 24) { console.error("node " + process.version + " is too old, replica-manager needs 24.11 or newer: run npm ci with install scripts allowed"); process.exit(1) }'
 	@touch $@
 
-check: setup ## Format, lint, types, dead code, unit, layers, package, regenerate-and-compare (2 min)
+check: setup ## Format, lint, types, dead code, unit, layers, package, regenerate-and-compare (3 min)
 	@$(STEP) 'format and lint' biome check --error-on-warnings .
 	@$(STEP) 'lint with types' oxlint --type-aware --deny-warnings
 	@$(STEP) 'types' tsc
@@ -28,7 +28,7 @@ check: setup ## Format, lint, types, dead code, unit, layers, package, regenerat
 	@$(STEP) 'generated files' node src/build/generate.ts --check
 	@$(STEP) 'fast tests' test/ci/tests fast
 
-test: ## Everything CI runs: check, cluster, system tests (25 min warm, 60 min on a new machine)
+test: ## Everything CI runs: check, cluster, system tests (12 min when built before, 40 min on a new machine)
 	@test/ci/run
 
 system: cluster ## The promises, seen on a real cluster (10 min)
