@@ -27,6 +27,8 @@ export interface AgentDeps {
 /** What the cycle remembers from one turn to the next. */
 export interface AgentMemory {
   programs: Programs | null;
+  /** As last read; a secret that is being replaced may be away for a moment. */
+  certificateDigest: string;
   /** What `healRoles` last worked from. */
   rolesDigest: string | null;
   lastError: { readonly at: string; readonly message: string } | null;
@@ -61,6 +63,7 @@ export function createAgentParts(deps: AgentDeps): AgentParts {
   const onChange = () => wake.now();
   const memory: AgentMemory = {
     programs: null,
+    certificateDigest: '',
     rolesDigest: null,
     lastError: null,
     lastErrorAbout: 'server',

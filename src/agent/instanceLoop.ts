@@ -16,6 +16,9 @@ const cycleEveryMs = 1_000;
 const busyCycleEveryMs = 200;
 /** An observation takes at most a connect and a query timeout; after ten of these something is stuck. */
 const stuckAfterMs = 30_000;
+/** One that fails may be bad luck. A holder that fails again and again leaves the Lease to who can do better. */
+const maxFailures = 5;
+const theEnd = 'the pod is stopping';
 
 export class InstanceLoop implements StatusSource {
   readonly parts: AgentParts;
@@ -24,7 +27,10 @@ export class InstanceLoop implements StatusSource {
   #cycledAtMs: number;
   #ready = false;
   #stopRequested = false;
+  /** Cycles in a row that could not look, or could not do what the server needs. */
+  #failures = 0;
   #complaint = '';
+  #lacksCertificate = false;
   #told = '';
 
   constructor(deps: AgentDeps, onCertificate: (certificate: CertificateFiles) => void = () => {}) {
@@ -77,33 +83,75 @@ export class InstanceLoop implements StatusSource {
   }
 
   async #cycle(signal: AbortSignal): Promise<void> {
-    const { clock, log } = this.parts;
+    // Until the facts say otherwise: who cannot look may be missing anything.
+    let isGrave = true;
     try {
       const facts = await observeInstance(this.parts, this.#stopRequested, signal);
       const plan = planInstance(facts);
+      isGrave = facts.server.kind !== 'answering' || plan.actions.some(({ kind }) => kind === 'promote');
       this.#publish(facts, plan);
       for (const action of plan.actions) {
         if ((await execute(action, this.parts, signal)) === 'planAgain') break;
       }
-      this.#onCertificate(await readCertificateFiles(this.parts.settings.places.tlsDir));
-      this.#complaint = '';
+      this.#failures = 0;
+      this.#complain('');
     } catch (error) {
-      // The next cycle sees the facts as they are then; nothing is kept from this one.
-      const text = error instanceof Error ? error.message : String(error);
-      if (text !== this.#complaint) log.error({ err: error }, 'a cycle of the agent failed and is repeated');
-      this.#complaint = text;
-      if (this.#stopRequested && this.parts.server.state.kind === 'stopped')
-        this.parts.memory.isFinished = true;
+      this.#failures = isGrave ? this.#failures + 1 : 0;
+      await this.#bear(error, signal);
     }
-    this.#cycledAtMs = clock.now();
+    await this.#renewCertificate();
+    this.#cycledAtMs = this.parts.clock.now();
+  }
+
+  /** The next cycle sees the facts as they are then; of this one nothing is kept but what people should know. */
+  async #bear(error: unknown, signal: AbortSignal): Promise<void> {
+    const { server, work, lease, memory } = this.parts;
+    const reason = error instanceof Error ? error.message : String(error);
+    this.#complain(reason, error);
+    this.#status = { ...this.#status, reason };
+    if (this.#isHelpless) {
+      this.#ready = false;
+      lease.renewWith(null);
+    }
+    if (!this.#stopRequested) return;
+    this.#status = { ...this.#status, phase: 'stopping' };
+    await work.abandon(theEnd);
+    const { state } = server;
+    if (state.kind === 'started')
+      await execute({ kind: 'stop', from: state.as, mode: 'ordered', reason: theEnd }, this.parts, signal);
+    if (state.kind === 'stopped') memory.isFinished = true;
+  }
+
+  get #isHelpless(): boolean {
+    return this.#failures >= maxFailures;
+  }
+
+  /** Says it once, not with every cycle. */
+  #complain(text: string, error?: unknown): void {
+    if (text !== this.#complaint && text !== '')
+      this.parts.log.error({ err: error }, 'a cycle of the agent failed and is repeated');
+    this.#complaint = text;
+  }
+
+  async #renewCertificate(): Promise<void> {
+    const { settings, log } = this.parts;
+    try {
+      this.#onCertificate(await readCertificateFiles(settings.places.tlsDir));
+      this.#lacksCertificate = false;
+    } catch (error) {
+      if (!this.#lacksCertificate)
+        log.error({ err: error }, 'the certificate cannot be read, the last one is shown');
+      this.#lacksCertificate = true;
+    }
   }
 
   #publish(facts: InstanceFacts, plan: InstancePlan): void {
     const { lease, settings, memory, log, document } = this.parts;
-    this.#ready = facts.server.kind === 'answering';
+    this.#ready = facts.server.kind === 'answering' && !this.#isHelpless;
     this.#status = instanceStatus(settings, facts, plan, memory);
     const leaseSeconds = document.config?.failover.leaseSeconds;
-    lease.renewWith(plan.renewLease ? positionOf(facts) : null, leaseSeconds);
+    const renews = plan.renewLease && !this.#isHelpless;
+    lease.renewWith(renews ? positionOf(facts) : null, leaseSeconds);
     const told = `${plan.phase} ${plan.reason?.replace(/[0-9]+ (%|s)/, '')}`;
     if (told !== this.#told) log.info({ phase: plan.phase, reason: plan.reason }, 'the agent goes on');
     this.#told = told;

@@ -1,6 +1,10 @@
 // Gathers every fact for one cycle. Decides nothing and changes nothing but what the cycle remembers.
+//
+// Invariant: what cannot be read is a fact as well, or the last reading stays. An agent that throws here is blind, while
+// its server and the Lease go on.
 
 import { userInfo } from 'node:os';
+import { databaseRoles } from '../api/names.ts';
 import type { InstanceFacts, ServerFact, VolumeFact } from '../plan/instanceFacts.ts';
 import { instanceStateSql, readInstanceState } from '../postgres/instanceState.ts';
 import type { AgentParts } from './agentParts.ts';
@@ -18,11 +22,12 @@ export async function observeInstance(
   const { settings, clock, memory } = parts;
   const { config } = parts.document;
   const binaries = await observeBinaries(parts, signal);
-  const [volume, server, files, certificate, rolesCurrent] = await Promise.all([
+  const [volume, server, files, certificateDigest, rolesCurrent] = await Promise.all([
     observeVolume(parts, signal),
     observeServer(parts),
-    readSettingsFiles(parts.paths.pgdata),
-    readCertificateFiles(settings.places.tlsDir),
+    // Settings that cannot be read are written anew, which says why it fails.
+    readSettingsFiles(parts.paths.pgdata).catch(() => null),
+    observeCertificate(parts),
     config === null ? false : areRolesCurrent(parts, config.bootstrap),
   ]);
   return {
@@ -38,8 +43,8 @@ export async function observeInstance(
     files,
     refusedParameters:
       memory.refused.of === JSON.stringify(config?.postgres.parameters) ? memory.refused.names : [],
-    certificateDigest: certificate.digest,
-    systemUser: userInfo().username,
+    certificateDigest,
+    systemUser: systemUser(),
     places: {
       tlsDir: settings.places.tlsDir,
       socketDir: settings.places.socketDir,
@@ -62,6 +67,24 @@ async function observeBinaries(parts: AgentParts, signal: AbortSignal): Promise<
   } catch (error) {
     signal.throwIfAborted();
     return { kind: 'missing', reason: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+async function observeCertificate({ settings, memory }: AgentParts): Promise<string> {
+  try {
+    memory.certificateDigest = (await readCertificateFiles(settings.places.tlsDir)).digest;
+  } catch {
+    // The cycle tells of it when it renews the certificate that it shows itself.
+  }
+  return memory.certificateDigest;
+}
+
+/** Without an entry in the image's passwd nobody comes in by peer authentication, under whichever name. */
+function systemUser(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return databaseRoles.superuser;
   }
 }
 
@@ -101,6 +124,8 @@ async function areRolesCurrent(
   parts: AgentParts,
   bootstrap: Parameters<typeof rolesDigest>[1],
 ): Promise<boolean> {
-  const passwords = await readPasswords(parts.settings);
+  // Passwords that cannot be read are not current; mending the roles says why.
+  const passwords = await readPasswords(parts.settings).catch(() => null);
+  if (passwords === null) return false;
   return parts.memory.rolesDigest === rolesDigest(passwords, bootstrap);
 }

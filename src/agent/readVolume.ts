@@ -20,6 +20,22 @@ export async function readVolume(
   running: boolean,
   signal: AbortSignal,
 ): Promise<VolumeFact> {
+  try {
+    return await look(settings, programs, control, running, signal);
+  } catch (error) {
+    signal.throwIfAborted();
+    const text = error instanceof Error ? error.message : String(error);
+    return { kind: 'unreadable', reason: `the volume cannot be read: ${text}` };
+  }
+}
+
+async function look(
+  settings: AgentSettings,
+  programs: Programs,
+  control: ControlFileReader,
+  running: boolean,
+  signal: AbortSignal,
+): Promise<VolumeFact> {
   const paths = volumePaths(settings.places);
   const names = await readdir(settings.places.volumeDir);
   if (names.includes('PG_VERSION')) {
@@ -34,31 +50,25 @@ export async function readVolume(
     return { kind: isBegun ? 'unfinished' : 'empty' };
   }
   const majorVersion = Number(await readFileIfThere(`${paths.pgdata}/PG_VERSION`));
-  try {
-    const record = await readRecord(paths.record);
-    const standby = (await readFileIfThere(`${paths.pgdata}/standby.signal`)) !== null;
-    if (majorVersion !== programs.majorVersion) {
-      // The control file of another version cannot be read with these programs; the plan refuses it anyway.
-      const systemIdentifier = record?.systemIdentifier ?? '';
-      return { ...unread, systemIdentifier, majorVersion, record, standby };
-    }
-    const read = await control.read(paths.pgdata, running, programs, settings, signal);
-    const { systemIdentifier, state, timeline, floors } = read;
-    return {
-      kind: 'data',
-      systemIdentifier,
-      majorVersion,
-      record,
-      standby,
-      controlState: state,
-      timeline,
-      floors,
-    };
-  } catch (error) {
-    signal.throwIfAborted();
-    const text = error instanceof Error ? error.message : String(error);
-    return { kind: 'unreadable', reason: `the volume cannot be read: ${text}` };
+  const record = await readRecord(paths.record);
+  const standby = (await readFileIfThere(`${paths.pgdata}/standby.signal`)) !== null;
+  if (majorVersion !== programs.majorVersion) {
+    // The control file of another version cannot be read with these programs; the plan refuses it anyway.
+    const systemIdentifier = record?.systemIdentifier ?? '';
+    return { ...unread, systemIdentifier, majorVersion, record, standby };
   }
+  const read = await control.read(paths.pgdata, running, programs, settings, signal);
+  const { systemIdentifier, state, timeline, floors } = read;
+  return {
+    kind: 'data',
+    systemIdentifier,
+    majorVersion,
+    record,
+    standby,
+    controlState: state,
+    timeline,
+    floors,
+  };
 }
 
 const unread = { kind: 'data', controlState: 'unknown', timeline: 0, floors: {} } as const;
