@@ -36,6 +36,8 @@ export interface AgentMemory {
   lastErrorAbout: 'receiver' | 'settings' | 'server';
   /** What PostgreSQL does not take of the parameters `of`, as JSON. */
   refused: { readonly of: string; readonly names: readonly string[] };
+  /** Why an action failed when it was last tried, by the action. At most one plan's worth. */
+  readonly failures: Map<string, string>;
   missingWal: string | null;
   pausedReplay: string | null;
   clonedAgainAtMs: number | null;
@@ -68,6 +70,7 @@ export function createAgentParts(deps: AgentDeps): AgentParts {
     lastError: null,
     lastErrorAbout: 'server',
     refused: { of: '', names: [] },
+    failures: new Map(),
     missingWal: null,
     pausedReplay: null,
     clonedAgainAtMs: null,

@@ -7,6 +7,7 @@ import { formatState } from '../postgres/instanceState.ts';
 import { type AgentDeps, type AgentParts, createAgentParts } from './agentParts.ts';
 import { type CertificateFiles, readCertificateFiles } from './certificateFiles.ts';
 import { execute } from './execute.ts';
+import { executePlan, standingFailures } from './executePlan.ts';
 import { firstStatus, instanceStatus } from './instanceStatus.ts';
 import { observeInstance } from './observeInstance.ts';
 import type { StatusSource } from './statusServer.ts';
@@ -90,9 +91,7 @@ export class InstanceLoop implements StatusSource {
       const plan = planInstance(facts);
       isGrave = facts.server.kind !== 'answering' || plan.actions.some(({ kind }) => kind === 'promote');
       this.#publish(facts, plan);
-      for (const action of plan.actions) {
-        if ((await execute(action, this.parts, signal)) === 'planAgain') break;
-      }
+      await executePlan(plan.actions, this.parts, signal);
       this.#failures = 0;
       this.#complain('');
     } catch (error) {
@@ -145,10 +144,16 @@ export class InstanceLoop implements StatusSource {
     }
   }
 
+  /** What failed is told until it has succeeded, not only between two tries. */
+  #reasonOf({ reason, actions }: InstancePlan): string | null {
+    const told = [...(reason === null ? [] : [reason]), ...standingFailures(actions, this.parts.memory)];
+    return told.length === 0 ? null : told.join('; ');
+  }
+
   #publish(facts: InstanceFacts, plan: InstancePlan): void {
     const { lease, settings, memory, log, document } = this.parts;
     this.#ready = facts.server.kind === 'answering' && !this.#isHelpless;
-    this.#status = instanceStatus(settings, facts, plan, memory);
+    this.#status = instanceStatus(settings, facts, { ...plan, reason: this.#reasonOf(plan) }, memory);
     const leaseSeconds = document.config?.failover.leaseSeconds;
     const renews = plan.renewLease && !this.#isHelpless;
     lease.renewWith(renews ? positionOf(facts) : null, leaseSeconds);

@@ -213,9 +213,10 @@ function planAnswering(
     reason: facts.missingWal ?? refusedReason(facts),
     actions: [
       ...preparations,
+      // Clients find the primary by the label; roles and slots may take long or fail.
+      ...labelActions(facts, duty.kind),
       ...roles,
       ...planSlots(facts.instance, config, state),
-      ...labelActions(facts, duty.kind),
     ],
   };
 }

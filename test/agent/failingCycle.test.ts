@@ -4,7 +4,7 @@
 import { chmod, mkdir, rename, rmdir } from 'node:fs/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { serverProcesses } from '../../src/agent/serverProcesses.ts';
-import { type AgentTopology, agentTopology, leasePath } from '../fixtures/agentTopology.ts';
+import { type AgentTopology, agentTopology, leasePath, podPath } from '../fixtures/agentTopology.ts';
 import { becomePostgresUser } from '../fixtures/postgresUser.ts';
 import { until } from '../fixtures/temporaryPostgres.ts';
 
@@ -49,6 +49,33 @@ test(
     );
     await isRenewed();
     await chmod(volumeDir, 0o700);
+    await first.reaches('is well again', (it) => it.reason === null);
+  },
+);
+
+test(
+  'a label that is refused does not keep roles and slots from being mended, and is told until it is taken',
+  patient,
+  async () => {
+    const first = topology.instance(1);
+    const { kube } = topology;
+    kube.forbids = /\/pods\//;
+    kube.put(podPath('orders-1'), { metadata: { name: 'orders-1-0', labels: {} } });
+    await first.reaches(
+      'tells of the label',
+      (it) => it.reason?.includes('pods/orders-1-0: Forbidden') === true,
+    );
+    topology.configure((config) => ({
+      ...config,
+      instances: [...config.instances, { name: 'orders-2', host: '127.0.0.99' }],
+    }));
+    await until('the slot is there', async () => {
+      const rows = await first.query('select slot_name from pg_replication_slots');
+      return rows.length === 1;
+    });
+    await isRenewed();
+    expect(first.status.reason).toContain('Forbidden');
+    kube.forbids = null;
     await first.reaches('is well again', (it) => it.reason === null);
   },
 );

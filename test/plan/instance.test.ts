@@ -132,6 +132,11 @@ describe('daily life', () => {
     expect(planInstance(replica())).toEqual({ ...nothing, renewLease: false });
   });
 
+  test('the pod is labelled before roles and slots, which may fail or take long', () => {
+    const late = primary({ podRole: null, rolesCurrent: false, server: answering('primary') });
+    expect(kinds(planInstance(late).actions)).toEqual(['labelPod', 'healRoles', 'createSlot', 'createSlot']);
+  });
+
   test('only the primary mends roles', () => {
     expect(kinds(planInstance(primary({ rolesCurrent: false })).actions)).toEqual(['healRoles']);
     expect(kinds(planInstance(replica({ rolesCurrent: false })).actions)).toEqual([]);
