@@ -9,7 +9,7 @@ import { type ReadsLimits, silenceGraceMs } from '../plan/reads.ts';
 import { isInstance } from './observe.ts';
 import type { ClientTls } from './prober.ts';
 import type { FollowedInstance, Probes } from './probes.ts';
-import { readLeaseFacts, readWalPosition } from './readLease.ts';
+import { readLeaseFacts, readRenewal } from './readLease.ts';
 import type { Watches } from './watches.ts';
 
 /**
@@ -40,7 +40,7 @@ export function noteLease(key: string, watches: Watches, probes: Probes): void {
   const { name } = parseObjectKey(key);
   const lease = watches.named('Lease', key, objectNames(name).primaryLease);
   if (lease === undefined) probes.noteLease(key, undefined, undefined);
-  else probes.noteLease(key, readLeaseFacts(lease), readWalPosition(lease));
+  else probes.noteLease(key, readLeaseFacts(lease), readRenewal(lease));
 }
 
 export function readsLimits({ spec }: ReplicatedPostgres): ReadsLimits {

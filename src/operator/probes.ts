@@ -8,10 +8,9 @@ import type { Log } from '../lib/log.ts';
 import type { LeaseFacts } from '../plan/observed.ts';
 import type { ReadsLimits } from '../plan/reads.ts';
 import type { LagAnchors } from '../postgres/lagAnchors.ts';
-import type { Lsn } from '../postgres/lsn.ts';
 import { askAgent } from './askAgent.ts';
 import { type ProbeResult, type ProbeTarget, runProber } from './prober.ts';
-import { type ProbedFacts, TopologyProbes } from './topologyProbes.ts';
+import { type LeaseRenewal, type ProbedFacts, TopologyProbes } from './topologyProbes.ts';
 
 export interface FollowedInstance {
   readonly target: ProbeTarget;
@@ -75,8 +74,8 @@ export class Probes {
     }
   }
 
-  noteLease(key: string, lease: LeaseFacts | undefined, walPosition: Lsn | undefined): void {
-    this.#topologies.get(key)?.state.noteLease(lease, walPosition, this.#deps.clock.now());
+  noteLease(key: string, lease: LeaseFacts | undefined, renewal: LeaseRenewal | undefined): void {
+    this.#topologies.get(key)?.state.noteLease(lease, renewal, this.#deps.clock.now());
   }
 
   facts(key: string, instance: string): ProbedFacts {

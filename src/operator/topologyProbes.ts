@@ -46,13 +46,22 @@ interface Instance {
   agent: AgentStatus | undefined;
 }
 
+/** What a Lease says of its last renewal. */
+export interface LeaseRenewal {
+  /** As the holder wrote it; only whether it is another one counts. */
+  readonly renewTime: string | undefined;
+  /** Where the primary was between this renewal and the one before. */
+  readonly walPosition: Lsn | undefined;
+}
+
 const unknownLag = { seconds: undefined, bytes: undefined } as const;
 
 export class TopologyProbes {
   readonly #instances = new Map<string, Instance>();
   #anchors: LagAnchors = noAnchors;
   #lease: LeaseFacts | undefined;
-  #walPosition: Lsn | undefined;
+  /** The renewal that was seen last. `at` is undefined for the first: nobody knows how old it was already. */
+  #renewal: { readonly renewTime: string; readonly at: number | undefined } | undefined;
   #systemIdentifier: string | undefined;
   /** When the primary last gave a sign of life: an answer, or a renewed Lease. */
   #primarySeenAt = -Infinity;
@@ -86,20 +95,28 @@ export class TopologyProbes {
   }
 
   /** Another holder or epoch means another line of positions. A renewal is a sign of life, and a position as well. */
-  noteLease(lease: LeaseFacts | undefined, walPosition: Lsn | undefined, at: number): void {
+  noteLease(lease: LeaseFacts | undefined, renewal: LeaseRenewal | undefined, at: number): void {
     if (lease?.holder !== this.#lease?.holder || lease?.epoch !== this.#lease?.epoch)
       this.#anchors = noAnchors;
     this.#lease = lease;
     this.#systemIdentifier = lease?.systemIdentifier ?? this.#systemIdentifier;
-    if (lease === undefined) return;
+    if (lease?.holder === undefined || renewal?.renewTime === undefined) return;
+    const { renewTime, walPosition } = renewal;
+    const before = this.#renewal;
+    // The same Lease is told again with every change of anything else.
+    if (before?.renewTime === renewTime) return;
+    this.#renewal = { renewTime, at: before === undefined ? undefined : at };
+    if (before === undefined) return;
     this.#primarySeenAt = at;
-    if (walPosition === undefined || walPosition === this.#walPosition) return;
-    this.#walPosition = walPosition;
+    if (walPosition !== undefined && before.at !== undefined) this.#addRenewal(walPosition, before.at, at);
+  }
+
+  /** The position may be as old as the renewal before it, and an anchor must not be younger than the truth. */
+  #addRenewal(lsn: Lsn, since: number, at: number): void {
     const newest = newestPosition(this.#anchors);
     // Only news that the probes do not have: they are younger, and a position without its timeline cannot start a line.
-    if (newest !== undefined && at - newest.at > this.limits.graceMs) {
-      this.#anchors = addLagAnchor(this.#anchors, this.#anchors.timeline, { at, lsn: walPosition });
-    }
+    if (newest === undefined || at - newest.at <= this.limits.graceMs) return;
+    this.#anchors = addLagAnchor(this.#anchors, this.#anchors.timeline, { at: since, lsn });
   }
 
   take(instance: string, sample: ProbedSample): void {

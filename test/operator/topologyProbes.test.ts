@@ -47,6 +47,10 @@ class Scene {
     this.probes.take(instance, { ...sample, result });
   }
 
+  renewedAt(seconds: number, position: number, renewTime = `at ${seconds}`): void {
+    this.probes.noteLease(lease, { renewTime, walPosition: lsn(position) }, at(seconds));
+  }
+
   #take(instance: string, seconds: number, answer: InstanceProbe): void {
     const { anchors } = this.probes;
     const result = { kind: 'measured', probe: answer } as const;
@@ -113,11 +117,41 @@ test('a primary that only the operator cannot reach still makes replicas late, b
   scene.replicaAt(2.5, 100);
   for (let second = 3; second <= 30; second += 1) {
     scene.silentAt(second, 'orders-1');
-    scene.probes.noteLease(lease, lsn(100 + second), at(second));
+    scene.renewedAt(second, 100 + second);
     scene.replicaAt(second + 0.5, 100);
   }
 
   expect(scene.replica(30.5)).toMatchObject({ kind: 'measured', routable: false });
+});
+
+test('a Lease that is only told again is no sign of life: nobody writes, so a receiver that is down takes nobody out', () => {
+  const scene = new Scene();
+  scene.primaryAt(1, 100);
+  scene.replicaAt(1.5, 100);
+  scene.replicaAt(2.5, 100);
+  for (let second = 3; second <= 60; second += 1) {
+    scene.silentAt(second, 'orders-1');
+    scene.renewedAt(second, 100, 'long ago');
+    scene.replicaAt(second + 0.5, 100, { receiver: null });
+  }
+  expect(scene.replica(60.5)).toMatchObject({ routable: true });
+
+  for (let second = 61; second <= 75; second += 1) {
+    scene.renewedAt(second, 100);
+    scene.replicaAt(second + 0.5, 100, { receiver: null });
+  }
+  expect(scene.replica(75.5)).toMatchObject({ routable: false });
+});
+
+test('the position in a renewal is as old as the renewal before it', () => {
+  const scene = new Scene();
+  scene.primaryAt(1, 100);
+  scene.renewedAt(6, 200);
+  scene.renewedAt(8, 300);
+  expect(scene.probes.anchors.anchors).toEqual([{ at: at(1), lsn: lsn(100) }]);
+
+  scene.renewedAt(10, 400);
+  expect(scene.probes.anchors.anchors.at(-1)).toEqual({ at: at(8), lsn: lsn(400) });
 });
 
 test('after a change of the primary old positions are forgotten', () => {
