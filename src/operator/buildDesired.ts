@@ -4,8 +4,8 @@ import type { Deployment, ServiceAccount, StatefulSet } from '../kube/resources.
 import { assert } from '../lib/assert.ts';
 import { desiredObjects } from '../objects/desiredObjects.ts';
 import type { TopologyCredentials } from '../objects/topologyCredentials.ts';
+import type { DesiredChoice } from '../plan/objects.ts';
 import type { Manifest } from '../plan/observed.ts';
-import type { DesiredChoice } from '../plan/topology.ts';
 import type { Images } from './deps.ts';
 import { restampDeployment } from './restampDeployment.ts';
 

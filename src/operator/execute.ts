@@ -193,7 +193,10 @@ async function writeStatus(
   deps: Deps,
   signal: AbortSignal,
 ): Promise<void> {
-  const object = { apiVersion, kind, metadata: observed.key, status };
+  // With the uid it is refused when another one of the same name has come since.
+  const uid = topologyUidOf(observed);
+  const metadata = { ...observed.key, ...(uid === undefined ? {} : { uid }) };
+  const object = { apiVersion, kind, metadata, status };
   await writeIfThere(applyStatus(deps.client, object, signal), deps);
   deps.memory.of(`${observed.key.namespace}/${observed.key.name}`).statusWrittenAt = deps.clock.now();
 }

@@ -13,6 +13,8 @@ export interface TopologyMemory {
 }
 
 export interface RememberedCredentials {
+  /** Of the ReplicatedPostgres: another one of the same name has its own. */
+  readonly topologyUid: string;
   readonly secretVersions: string;
   readonly value: TopologyCredentials;
   /** Milliseconds since 1970; something has to be renewed then. */

@@ -5,6 +5,7 @@ import type { TopologyCredentials } from '../objects/topologyCredentials.ts';
 import type { Observed, ResourceFacts } from '../plan/observed.ts';
 import { makeCredentials, planCredentials } from './credentials.ts';
 import type { Deps } from './deps.ts';
+import type { RememberedCredentials } from './memory.ts';
 
 export interface ObservedCredentials {
   readonly state: Observed['credentials'];
@@ -17,7 +18,7 @@ export async function observeCredentials(
   deps: Deps,
 ): Promise<ObservedCredentials> {
   if (resource.kind !== 'valid' || resource.isDeleting) return { state: 'missing', value: undefined };
-  const remembered = deps.memory.of(key).credentials;
+  const remembered = rememberedOf(key, resource.topology, deps);
   const nowMs = deps.clock.wallNow().getTime();
   if (remembered?.secretVersions === secretVersions(key, deps)) {
     return { state: nowMs < remembered.renewAtMs ? 'valid' : 'due', value: remembered.value };
@@ -38,9 +39,22 @@ export async function rememberCredentials(
   for (const { kind, reason } of plan.actions)
     deps.log.info({ topology: key, kind, reason }, 'making credentials');
   const value = await makeCredentials(plan, topology, { nowMs, randomBytes: deps.randomBytes });
-  const renewAtMs = plan.renewAtMs ?? Infinity;
-  deps.memory.of(key).credentials = { secretVersions: secretVersions(key, deps), value, renewAtMs };
+  deps.memory.of(key).credentials = {
+    topologyUid: topology.metadata.uid,
+    secretVersions: secretVersions(key, deps),
+    value,
+    renewAtMs: plan.renewAtMs ?? Infinity,
+  };
   return value;
+}
+
+function rememberedOf(
+  key: string,
+  { metadata }: ReplicatedPostgres,
+  { memory }: Deps,
+): RememberedCredentials | undefined {
+  const { credentials } = memory.of(key);
+  return credentials?.topologyUid === metadata.uid ? credentials : undefined;
 }
 
 /** Which versions of which Secrets there are. */

@@ -1,13 +1,14 @@
 // What the operator knows of the cluster: one store for each kind, kept equal to it by a reflector.
 //
 // Invariant: every object of a topology carries the topology's label, so any change of any of them leads to its key;
-// one that changes its label leads to both.
+// one that changes its label leads to both. What is left of an earlier topology of the same name is not of this one.
 
 import { labels } from '../api/names.ts';
 import type { LiveObject } from '../kube/kubeObject.ts';
 import { Reflector, type ReflectorDeps } from '../kube/reflector.ts';
 import { type Resource, resources } from '../kube/resources.ts';
-import { byLabel, objectKey, Store } from '../kube/store.ts';
+import { byLabel, objectKey, parseObjectKey, Store } from '../kube/store.ts';
+import { ownedByAnother } from '../plan/ownedByAnother.ts';
 
 const ownedKinds = [
   'StatefulSet',
@@ -70,10 +71,16 @@ export class Watches {
     await Promise.all(this.#reflectors.map((it) => it.run(signal)));
   }
 
-  /** All objects of one kind that belong to the topology with this key. */
+  /** All objects of one kind that belong to the topology with this key; to any of that name once it is gone. */
   of<Kind extends OwnedKind>(kind: Kind, key: string): readonly ObjectOf<Kind>[] {
-    // The map ties each kind to the store of its shape; the compiler cannot see that.
-    return (this.#owned.get(kind)?.byIndex('topology', key) ?? []) as readonly ObjectOf<Kind>[];
+    const all = this.#labelled(kind, key);
+    const uid = this.topologies.get(parseObjectKey(key))?.metadata.uid;
+    if (uid === undefined) return all;
+    const left = kind === 'Pod' ? this.#setsOfAnother(key, uid) : [];
+    return all.filter(
+      ({ metadata }) =>
+        !ownedByAnother(metadata, uid) && !metadata.ownerReferences?.some((it) => left.includes(it.uid)),
+    );
   }
 
   /** The object of a topology with this name. */
@@ -81,9 +88,20 @@ export class Watches {
     return this.of(kind, key).find((it) => it.metadata.name === name);
   }
 
-  /** Everything that belongs to the topology. */
+  /** Everything that carries the name of the topology, whichever of that name it belongs to. */
   allOf(key: string): readonly LiveObject[] {
-    return ownedKinds.flatMap((kind) => this.of(kind, key));
+    return ownedKinds.flatMap((kind) => this.#labelled(kind, key));
+  }
+
+  #labelled<Kind extends OwnedKind>(kind: Kind, key: string): readonly ObjectOf<Kind>[] {
+    // The map ties each kind to the store of its shape; the compiler cannot see that.
+    return (this.#owned.get(kind)?.byIndex('topology', key) ?? []) as readonly ObjectOf<Kind>[];
+  }
+
+  /** Pods name their StatefulSet as their owner, so it takes that one to tell whose they are. */
+  #setsOfAnother(key: string, uid: string): readonly string[] {
+    const sets = this.#labelled('StatefulSet', key);
+    return sets.filter(({ metadata }) => ownedByAnother(metadata, uid)).map((it) => it.metadata.uid);
   }
 
   /** Takes in what a write has answered, so that the next cycle does not decide from before its own writes. */

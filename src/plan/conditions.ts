@@ -35,7 +35,22 @@ export interface ConditionFacts {
     readonly readOnly: PoolerFacts | undefined;
   };
   readonly wantedPoolers: { readonly readWrite: number; readonly readOnly: number };
+  readonly routing: RoutingFacts;
+  /** What keeps the topology from being what it should, whatever its instances say. */
+  readonly obstacle: Problem | undefined;
+}
+
+export interface Problem {
+  /** One word in CamelCase; part of the API. */
+  readonly reason: string;
+  readonly message: string;
+}
+
+export interface RoutingFacts {
+  /** Of the endpoints document that readers have; 0 when there is none. */
   readonly generation: number;
+  /** Why it is not the one that says what is true now. */
+  readonly problem: Problem | undefined;
 }
 
 /** Every condition of a valid topology, `Ready` first. */
@@ -49,14 +64,20 @@ export function judgeConditions(facts: ConditionFacts): readonly Verdict[] {
     ['SpecValid', 'True', 'Valid', 'the resource can be run as it is written'],
     primary,
     replication,
-    ['RoutingPublished', 'True', 'Published', `endpoints document ${facts.generation} is published`],
+    routingPublished(facts),
     poolers,
     pendingRestart(facts),
     progressing,
   ];
 }
 
-function ready({ instances, wanted }: ConditionFacts, parts: readonly Verdict[]): Verdict {
+function routingPublished({ routing: { generation, problem } }: ConditionFacts): Verdict {
+  if (problem !== undefined) return ['RoutingPublished', 'False', problem.reason, problem.message];
+  return ['RoutingPublished', 'True', 'Published', `endpoints document ${generation} is published`];
+}
+
+function ready({ instances, wanted, obstacle }: ConditionFacts, parts: readonly Verdict[]): Verdict {
+  if (obstacle !== undefined) return ['Ready', 'False', obstacle.reason, obstacle.message];
   const silent = instances.filter((it) => !it.ready);
   if (silent.length > 0 || instances.length < wanted) {
     return ['Ready', 'False', 'InstancesNotReady', sentence(silent, 'instances are missing')];

@@ -18,7 +18,7 @@ export interface Manifest {
     readonly uid?: string;
     readonly labels?: Readonly<Record<string, string>>;
     readonly deletionTimestamp?: string;
-    readonly ownerReferences?: readonly { readonly uid: string }[];
+    readonly ownerReferences?: readonly { readonly kind?: string; readonly uid: string }[];
   };
 }
 

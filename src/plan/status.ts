@@ -28,6 +28,8 @@ export interface StatusFacts {
   readonly systemIdentifier: string | undefined;
   readonly poolers: ConditionFacts['poolers'];
   readonly wantedPoolers: ConditionFacts['wantedPoolers'];
+  readonly routing: ConditionFacts['routing'];
+  readonly obstacle: ConditionFacts['obstacle'];
 }
 
 /** Twelve a minute at most. */
@@ -35,7 +37,7 @@ export const lagWriteIntervalMs = 5_000;
 
 /** The status that is true now. Whether it is written is `isWorthWriting`. */
 export function planStatus(facts: StatusFacts): ReplicatedPostgresStatus {
-  const { previous, instances, document } = facts;
+  const { previous, instances, routing } = facts;
   const primary = primaryStatus(facts);
   const replicas = instances.filter((it) => it.name !== primary?.name);
   const verdicts = judgeConditions({
@@ -44,7 +46,8 @@ export function planStatus(facts: StatusFacts): ReplicatedPostgresStatus {
     instances,
     poolers: facts.poolers,
     wantedPoolers: facts.wantedPoolers,
-    generation: document.generation,
+    routing,
+    obstacle: facts.obstacle,
   });
   const conditions = keepTransitionTimes(previous?.conditions, verdicts, facts);
   const readyInstances = instances.filter((it) => it.ready).length;
@@ -53,7 +56,7 @@ export function planStatus(facts: StatusFacts): ReplicatedPostgresStatus {
     phase: judgePhase(conditions, instances, previous),
     ...(primary === undefined ? {} : { primary }),
     instances: [...instances],
-    routing: { configMap: objectNames(facts.topology).endpointsConfigMap, generation: document.generation },
+    ...(routing.generation === 0 ? {} : { routing: routingStatus(facts) }),
     ...(previous?.failovers === undefined ? {} : { failovers: previous.failovers }),
     replicas: facts.existing,
     readyInstances,
@@ -97,6 +100,10 @@ export function isWorthWriting(
   return (
     ageMs >= lagWriteIntervalMs && canonicalJson(lagNumbers(previous)) !== canonicalJson(lagNumbers(next))
   );
+}
+
+function routingStatus({ topology, routing }: StatusFacts): ReplicatedPostgresStatus['routing'] {
+  return { configMap: objectNames(topology).endpointsConfigMap, generation: routing.generation };
 }
 
 function primaryStatus({ document, previous, instances, wallTime }: StatusFacts): PrimaryStatus | undefined {

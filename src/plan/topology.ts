@@ -11,26 +11,14 @@ import type { EndpointsDocument } from '../endpoints/endpointsDocument.ts';
 import { parseBytes } from '../lib/quantity.ts';
 import type { Action, Plan, TopologyEvent } from './action.ts';
 import { planClaims, planScaleEvents } from './claims.ts';
+import type { Problem, RoutingFacts } from './conditions.ts';
 import { planEndpoints } from './endpoints.ts';
 import { planEvents } from './events.ts';
 import { isStuck, judgeInstance } from './instanceStatus.ts';
-import type { Manifest, Observed } from './observed.ts';
+import { hasLeftovers, type PlanTools, planObjects } from './objects.ts';
+import type { Observed } from './observed.ts';
 import { planScale, type Scale } from './scale.ts';
 import { invalidStatus, isWorthWriting, planStatus } from './status.ts';
-
-/** Pure functions that the plan is handed, because they live beside it or above it. */
-export interface PlanTools {
-  /** Every object that should exist. Only asked while `observed.credentials` is not `missing`. */
-  readonly desiredObjects: (topology: ReplicatedPostgres, choice: DesiredChoice) => readonly Manifest[];
-  /** Whether applying `desired` would change `live`. */
-  readonly differs: (live: Manifest, desired: Manifest) => boolean;
-}
-
-export interface DesiredChoice {
-  readonly ordinals: readonly number[];
-  readonly systemIdentifier: string | null;
-  readonly endpoints: EndpointsDocument;
-}
 
 /** How soon to look again after credentials have been made: they are facts of the next cycle. */
 const nextCycleMs = 1;
@@ -97,7 +85,7 @@ function planValid(observed: Observed, topology: ReplicatedPostgres, tools: Plan
     ...withdrawals(observed, decided.instances),
     ...(observed.credentials === 'due' ? [{ kind: 'renewCredentials' } as const] : []),
     ...admissions(observed, decided.instances),
-    ...planObjects(observed, topology, decided, tools),
+    ...planObjects(observed, topology, choiceOf(decided, topology), tools),
     ...planClaims(observed.claims, topology, scale),
     ...(isWritten ? [{ kind: 'applyStatus', status } as const] : []),
     ...told([
@@ -108,7 +96,17 @@ function planValid(observed: Observed, topology: ReplicatedPostgres, tools: Plan
   return {
     actions,
     outcome: observed.credentials === 'due' ? { kind: 'again', afterMs: nextCycleMs } : { kind: 'settled' },
-    summary: `${document.primary?.name ?? 'nobody'} is primary, ${status.readySummary} are ready, ${status.routableReplicas} serve reads`,
+    summary: hasLeftovers(observed, topology)
+      ? leftovers.message
+      : `${document.primary?.name ?? 'nobody'} is primary, ${status.readySummary} are ready, ${status.routableReplicas} serve reads`,
+  };
+}
+
+function choiceOf({ scale, systemIdentifier, document }: Decided, { metadata }: ReplicatedPostgres) {
+  return {
+    ordinals: scale.members.flatMap((it) => instanceOrdinal(metadata.name, it) ?? []),
+    systemIdentifier: systemIdentifier ?? null,
+    endpoints: document,
   };
 }
 
@@ -131,6 +129,7 @@ function decide(observed: Observed, topology: ReplicatedPostgres): Decided {
   });
   const instances = judgeMembers(observed, topology, { scale, primary, systemIdentifier });
   const document = planDocument(observed, topology, { instances, primary, systemIdentifier });
+  const obstacle = hasLeftovers(observed, topology) ? leftovers : undefined;
   const status = planStatus({
     topology: topology.metadata.name,
     generation: topology.metadata.generation,
@@ -141,6 +140,8 @@ function decide(observed: Observed, topology: ReplicatedPostgres): Decided {
     existing: observed.instances.length,
     document,
     systemIdentifier,
+    routing: judgeRouting(observed, topology, document, obstacle),
+    obstacle,
     poolers: observed.poolers,
     wantedPoolers: {
       readWrite: topology.spec.pooler.readWrite.instances,
@@ -148,6 +149,23 @@ function decide(observed: Observed, topology: ReplicatedPostgres): Decided {
     },
   });
   return { scale, instances, document, systemIdentifier, status };
+}
+
+const leftovers: Problem = {
+  reason: 'LeftoversRemain',
+  message: 'waits until what an earlier topology of this name has left is removed',
+};
+
+/** A document that cannot be published is not spoken of, or each cycle would count one more. */
+function judgeRouting(
+  { endpoints }: Observed,
+  { status }: ReplicatedPostgres,
+  document: EndpointsDocument,
+  problem: Problem | undefined,
+): RoutingFacts {
+  if (problem === undefined || document === endpoints)
+    return { generation: document.generation, problem: undefined };
+  return { generation: endpoints?.generation ?? status?.routing?.generation ?? 0, problem };
 }
 
 /**
@@ -237,46 +255,6 @@ function admissions({ instances }: Observed, judged: readonly InstanceStatus[]):
     return [{ kind: 'labelRoutable', pod: pod.name, uid: pod.uid, isRoutable: true } as const];
   });
 }
-
-function planObjects(
-  observed: Observed,
-  topology: ReplicatedPostgres,
-  { scale, document, systemIdentifier }: Decided,
-  tools: PlanTools,
-): readonly Action[] {
-  const desired = tools.desiredObjects(topology, {
-    ordinals: scale.members.flatMap((it) => instanceOrdinal(topology.metadata.name, it) ?? []),
-    systemIdentifier: systemIdentifier ?? null,
-    endpoints: document,
-  });
-  const live = new Map(observed.live.map((it) => [identity(it), it]));
-  const wanted = new Set(desired.map(identity));
-  const applied = desired.filter((it) => {
-    const present = live.get(identity(it));
-    return present === undefined || tools.differs(present, it);
-  });
-  const surplus = observed.live.filter((it) => !wanted.has(identity(it)) && isOurs(it, topology));
-  return [
-    ...applied.map((object) => ({ kind: 'applyObject', object }) as const),
-    ...surplus.map((object) => ({ kind: 'deleteObject', object }) as const),
-  ];
-}
-
-/** Kinds of which nothing may be left that is not wanted. Secrets, Leases and volumes are never among them. */
-const removableKinds: ReadonlySet<string> = new Set([
-  'StatefulSet',
-  'Deployment',
-  'Service',
-  'PodDisruptionBudget',
-  'ConfigMap',
-]);
-
-function isOurs({ kind, metadata }: Manifest, topology: ReplicatedPostgres): boolean {
-  const isOwned = metadata.ownerReferences?.some((it) => it.uid === topology.metadata.uid) === true;
-  return removableKinds.has(kind) && isOwned && metadata.deletionTimestamp === undefined;
-}
-
-const identity = ({ kind, metadata }: Manifest): string => `${kind}/${metadata.name}`;
 
 const told = (events: readonly TopologyEvent[]): readonly Action[] =>
   events.map((event) => ({ kind: 'recordEvent', event }));

@@ -2,6 +2,7 @@
 
 import { randomBytes } from 'node:crypto';
 import { afterEach, expect, test } from 'vitest';
+import { annotations, apiVersion, kind, labels } from '../../src/api/names.ts';
 import { createKubeClient } from '../../src/kube/client.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { silentLog } from '../../src/lib/log.ts';
@@ -60,6 +61,14 @@ const topology = (name: string, spec: object = {}) => ({
   metadata: { name, namespace: 'shop', generation: 1 },
   spec: { instances: 3, storage: { size: '1Gi' }, ...spec },
 });
+
+interface WithStatus {
+  readonly status?: {
+    readonly systemIdentifier?: string;
+    readonly routing?: object;
+    readonly primary?: object;
+  };
+}
 
 interface PoolerDeployment {
   readonly spec: {
@@ -141,11 +150,11 @@ test('pods whose account was deleted are replaced, because their tokens are wort
 
 test('an instance that is scaled away goes, its volume stays and that is said', async () => {
   const api = await runningTopology();
-  const labels = { 'replica-manager.io/topology': 'orders', 'replica-manager.io/instance': 'orders-3' };
+  const marks = { [labels.topology]: 'orders', [labels.instance]: 'orders-3' };
   api.put('persistentvolumeclaims', {
     apiVersion: 'v1',
     kind: 'PersistentVolumeClaim',
-    metadata: { name: 'data-orders-3-0', namespace: 'shop', labels },
+    metadata: { name: 'data-orders-3-0', namespace: 'shop', labels: marks },
     spec: { resources: { requests: { storage: '1Gi' } } },
   });
   api.put('replicatedpostgreses', {
@@ -251,4 +260,44 @@ test('objects of others that bear our names are left alone, and that is said', a
         `ApplyRefused: Service orders-primary ${why}`,
       ]),
     );
+});
+
+test('a topology that is deleted and made again at once waits for the end of the old one, and takes nothing from it', async () => {
+  const api = await runningTopology();
+  const old = api.find('replicatedpostgreses', 'orders')?.metadata.uid ?? '';
+  const passwordBefore = api.find<{ data: { password: string } }>('secrets', 'orders-app')?.data.password;
+  api.put('leases', {
+    apiVersion: 'coordination.k8s.io/v1',
+    kind: 'Lease',
+    metadata: {
+      name: 'orders-primary',
+      namespace: 'shop',
+      labels: { [labels.topology]: 'orders' },
+      annotations: { [annotations.systemIdentifier]: '7421' },
+      ownerReferences: [{ apiVersion, kind, name: 'orders', uid: old }],
+    },
+    spec: { holderIdentity: 'orders-3', leaseTransitions: 4 },
+  });
+  await expect
+    .poll(() => api.find<WithStatus>('replicatedpostgreses', 'orders')?.status?.systemIdentifier, soon)
+    .toBe('7421');
+  await quiet(api);
+
+  api.remove('replicatedpostgreses', 'orders');
+  api.put('replicatedpostgreses', topology('orders'));
+  const uid = api.find('replicatedpostgreses', 'orders')?.metadata.uid;
+  await expect.poll(() => phase(api, 'orders'), soon).toBe('Provisioning');
+  await expect.poll(() => api.writes.splice(0), { ...soon, interval: 400 }).toEqual([]);
+  expect(api.find('secrets', 'orders-app')?.metadata.ownerReferences).toMatchObject([{ uid: old }]);
+
+  api.removeOwnedBy(old);
+  await expect.poll(() => names(api, 'statefulsets'), soon).toEqual(['orders-1', 'orders-2', 'orders-3']);
+  await quiet(api);
+  const { status } = api.find<WithStatus>('replicatedpostgreses', 'orders') ?? {};
+  expect(status).toMatchObject({ routing: { generation: 1 } });
+  expect(status).not.toHaveProperty('systemIdentifier');
+  expect(status).not.toHaveProperty('primary');
+  const app = api.find<{ data: { password: string } }>('secrets', 'orders-app');
+  expect(app?.metadata.ownerReferences).toMatchObject([{ uid }]);
+  expect(app?.data.password).not.toBe(passwordBefore);
 });

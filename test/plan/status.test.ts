@@ -38,6 +38,8 @@ const facts = (changes: Partial<StatusFacts> = {}): StatusFacts => ({
   systemIdentifier,
   poolers: { readWrite: { wanted: 2, available: 1 }, readOnly: { wanted: 2, available: 2 } },
   wantedPoolers: { readWrite: 2, readOnly: 2 },
+  routing: { generation: 9, problem: undefined },
+  obstacle: undefined,
   ...changes,
 });
 const down = (name: string, reason: string) =>
