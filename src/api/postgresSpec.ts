@@ -67,13 +67,19 @@ export const postgres = z.object({
           '^(local([ \\t]+[^\\s]+){3,}|host(ssl|nossl|gssenc|nogssenc)?([ \\t]+[^\\s]+){4,})[ \\t]*$',
           'write a line of pg_hba.conf: type, database, user, address and method, for example hostssl all all 10.0.0.0/8 scram-sha-256',
         ),
+        {
+          rule: "!self.startsWith('local')",
+          message:
+            "remove lines of the type local from postgres.hba: they are never reached, the agent's own line for the socket comes first",
+          holds: (line: string) => !line.startsWith('local'),
+        },
       ),
     )
     .max(100)
     .default([])
     .meta({
       description:
-        'Lines of pg_hba.conf, added after those that the operator needs. Each begins with local, host, hostssl, hostnossl, hostgssenc or hostnogssenc.',
+        'Lines of pg_hba.conf, added after those that the operator needs. Each begins with host, hostssl, hostnossl, hostgssenc or hostnogssenc.',
     }),
 });
 
