@@ -69,24 +69,28 @@ const terminalStatuses: ReadonlySet<number> = new Set([400, 405, 406, 413, 415, 
 /** A server-side apply that does not fit the schema is answered with 500, although no retry can mend it. */
 const schemaComplaint = /field not declared in schema|failed to create typed patch object/;
 
-/** Reads a `Status` object, or whatever else a server or a proxy in between has answered. */
+/**
+ * Reads a `Status` object. Of whatever else a server or a proxy in between has answered only the length is
+ * told: it may repeat the request, with a token or a Secret in it.
+ */
 export function readApiError(status: number, body: string, retryAfterMs?: number): ApiError {
   const answer = readStatus(body);
   return new ApiError({
     status,
     reason: answer?.reason ?? `HTTP${status}`,
-    message: answer?.message ?? `the API server answered ${status}: ${body.slice(0, maxQuotedCharacters)}`,
+    message:
+      answer?.message ??
+      `the API server answered ${status} with ${body.length} characters that are not a Status`,
     retryAfterMs,
   });
 }
 
-/** Enough of a proxy's error page to recognise it in a log line. */
-const maxQuotedCharacters = 200;
-
 function readStatus(body: string): { reason?: string; message?: string } | undefined {
   try {
     const parsed: unknown = JSON.parse(body);
-    return typeof parsed === 'object' && parsed !== null ? parsed : undefined;
+    if (typeof parsed !== 'object' || parsed === null) return undefined;
+    const texts = Object.entries(parsed).filter(([, value]) => typeof value === 'string');
+    return Object.fromEntries(texts);
   } catch {
     return undefined;
   }

@@ -49,12 +49,16 @@ test('a Status object is read with its reason and message', () => {
   });
 });
 
-test('the error page of a proxy is quoted, up to 200 characters', () => {
-  const { reason, message } = readApiError(502, `<html>${'x'.repeat(500)}`);
+test.each([
+  ['an error page of a proxy', '<html>token 1234</html>'],
+  ['JSON that is no Status', '{"token":"1234","message":{"more":"1234"},"reason":1234}'],
+  ['a list', '["1234"]'],
+])('of %s only the status and the length are told', (_what, body) => {
+  const { reason, message } = readApiError(502, body);
 
   expect({ reason, message }).toEqual({
     reason: 'HTTP502',
-    message: `the API server answered 502: <html>${'x'.repeat(194)}`,
+    message: `the API server answered 502 with ${body.length} characters that are not a Status`,
   });
 });
 
