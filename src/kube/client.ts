@@ -30,6 +30,8 @@ export interface KubeRequest {
   /** For the whole exchange, the body of the answer included. */
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal;
+  /** Called once, with the HTTP status, when the head of an answer has arrived; never when none arrives. */
+  readonly onAnswer?: (status: number) => void;
 }
 
 export interface KubeStreamRequest {
@@ -40,6 +42,8 @@ export interface KubeStreamRequest {
   /** How long the server may say nothing before the stream fails with `Silent`. */
   readonly maxSilentMs: number;
   readonly signal: AbortSignal;
+  /** As of a `KubeRequest`. */
+  readonly onAnswer?: (status: number) => void;
 }
 
 /** A connection to one API server as one user. */
@@ -117,6 +121,7 @@ async function sendRequest<T>(
     late,
     async (signal) => {
       const response = await sendOnce(exchange, transport, options, signal);
+      request.onAnswer?.(response.statusCode ?? 0);
       const body = await readBody(response, signal);
       throwUnlessOk(response, body, options);
       return parseAnswer(body) as T;
@@ -136,6 +141,7 @@ async function* openStream<T>(
   const late = () => timedOut('GET', request.path, timeoutMs);
   const open = (signal: AbortSignal) => sendOnce(exchange, transport, options, signal);
   const response = await withDeadline(clock, timeoutMs, late, open, request.signal);
+  request.onAnswer?.(response.statusCode ?? 0);
   const onAbort = () => response.destroy();
   request.signal.addEventListener('abort', onAbort, { once: true });
   try {

@@ -3,8 +3,7 @@
 // Invariant: series of an instance exist as long as it is probed, so that a topology that is gone leaves nothing behind.
 
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
-import { ApiError } from '../kube/apiError.ts';
-import type { KubeClient, KubeRequest } from '../kube/client.ts';
+import type { KubeClient, KubeRequest, KubeStreamRequest } from '../kube/client.ts';
 import type { ReconcileResult } from '../kube/controller.ts';
 import type { WorkQueue } from '../kube/workQueue.ts';
 import type { ProbeResult } from './prober.ts';
@@ -112,25 +111,45 @@ export class Metrics {
   }
 }
 
-/** A client that counts its requests. Watches are counted when they are opened. */
+/** A client that counts requests and watches by the status of their answer, and as 0 what got none. */
 export function countedClient(client: KubeClient, count: (verb: string, status: number) => void): KubeClient {
   return {
     fieldManager: client.fieldManager,
     async request<T>(request: KubeRequest): Promise<T> {
+      const answers = countAnswers(request.method, request, count);
       try {
-        const answer = await client.request<T>(request);
-        count(request.method, 200);
-        return answer;
-      } catch (error) {
-        count(request.method, error instanceof ApiError ? error.status : 0);
-        throw error;
+        return await client.request<T>({ ...request, onAnswer: answers.onAnswer });
+      } finally {
+        answers.end();
       }
     },
-    stream(request) {
-      count('WATCH', 200);
-      return client.stream(request);
+    async *stream<T>(request: KubeStreamRequest): AsyncGenerator<T, void, void> {
+      const answers = countAnswers('WATCH', request, count);
+      try {
+        yield* client.stream<T>({ ...request, onAnswer: answers.onAnswer });
+      } finally {
+        answers.end();
+      }
     },
     close: () => client.close(),
+  };
+}
+
+function countAnswers(
+  verb: string,
+  asked: Pick<KubeRequest, 'onAnswer'>,
+  count: (verb: string, status: number) => void,
+) {
+  let isAnswered = false;
+  return {
+    onAnswer: (status: number) => {
+      isAnswered = true;
+      count(verb, status);
+      asked.onAnswer?.(status);
+    },
+    end: () => {
+      if (!isAnswered) count(verb, 0);
+    },
   };
 }
 

@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
-import { ApiError } from '../../src/kube/apiError.ts';
-import type { KubeClient } from '../../src/kube/client.ts';
 import { countedClient, Metrics } from '../../src/operator/metrics.ts';
 import { initialReadsVerdict } from '../../src/plan/reads.ts';
 import { primary, probe, replica } from '../fixtures/observed.ts';
+import { endedWatch, failure, json, reset, ScriptedApiServer } from '../fixtures/scriptedApiServer.ts';
+import { clientOf, forever } from '../kube/kubeFixtures.ts';
 
 const answer = { kind: 'measured', probe: probe() } as const;
 /** The lines of the registry that speak of an instance. */
@@ -65,14 +65,30 @@ test('an instance that is gone leaves no series behind', async () => {
   expect(await series(metrics)).toEqual([]);
 });
 
-test('requests are counted by verb and status, those without an answer as 0', async () => {
+test('requests and watches are counted by verb and the status of their answer, those without one as 0', async () => {
+  const server = await ScriptedApiServer.start();
+  const client = clientOf(server.url);
   const counted: string[] = [];
-  const failure = new ApiError({ status: 0, reason: 'Unreachable', message: 'no connection' });
-  const answers = [Promise.resolve({}), Promise.reject(failure)];
-  const client = { request: () => answers.shift() } as unknown as KubeClient;
   const counting = countedClient(client, (verb, status) => counted.push(`${verb} ${status}`));
-  await counting.request({ method: 'GET', path: '/' });
-  await expect(counting.request({ method: 'PATCH', path: '/' })).rejects.toBe(failure);
+  const watch = async () => {
+    for await (const _ of counting.stream({
+      path: '/w',
+      query: { watch: true },
+      maxSilentMs: 5_000,
+      signal: forever(),
+    }));
+  };
+  server.answer('other', json({}, 201), failure(409, 'Conflict'), reset);
+  // Twice, because a read that breaks in a used connection is sent again.
+  server.answer('watch', endedWatch(), failure(410, 'Expired'), reset, reset);
+  await counting.request({ method: 'POST', path: '/a' });
+  await expect(counting.request({ method: 'PUT', path: '/a' })).rejects.toThrow();
+  await expect(counting.request({ method: 'PATCH', path: '/a' })).rejects.toThrow();
+  await watch();
+  await expect(watch()).rejects.toThrow();
+  await expect(watch()).rejects.toThrow();
+  counting.close();
+  await server.close();
 
-  expect(counted).toEqual(['GET 200', 'PATCH 0']);
+  expect(counted).toEqual(['POST 201', 'PUT 409', 'PATCH 0', 'WATCH 200', 'WATCH 410', 'WATCH 0']);
 });
