@@ -103,7 +103,8 @@ async function observeServer(parts: AgentParts): Promise<ServerFact> {
     connection.close();
     return { kind: 'stopped', exits: state.exits, stoppedForMs: now - state.sinceMs };
   }
-  if (state.kind === 'stopping') return { kind: 'stopping' };
+  if (state.kind === 'stopping')
+    return { kind: 'stopping', as: memory.lastRole ?? state.as, mode: state.mode };
   try {
     const { rows } = await connection.query(instanceStateSql);
     const answer = readInstanceState(rows[0]);

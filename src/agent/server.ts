@@ -7,6 +7,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { chmod, rm, writeFile } from 'node:fs/promises';
 import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
+import type { StopMode } from '../plan/instanceFacts.ts';
 import { ErrorLogReader, type LogRecord } from '../postgres/errorLog.ts';
 import type { AgentSettings } from './agentSettings.ts';
 import { volumePaths } from './agentSettings.ts';
@@ -18,7 +19,8 @@ export type ServerRole = 'primary' | 'replica';
 export type ProcessState =
   | { readonly kind: 'stopped'; readonly sinceMs: number; readonly exits: number }
   | { readonly kind: 'started'; readonly as: ServerRole; readonly sinceMs: number }
-  | { readonly kind: 'stopping' };
+  /** Told to end, or ended by itself while processes of it may be left. */
+  | { readonly kind: 'stopping'; readonly as: ServerRole; readonly mode: StopMode };
 
 export interface ServerDeps {
   readonly settings: AgentSettings;
@@ -83,16 +85,15 @@ export class PostgresServer {
    * Stops the server and waits until every process of it is gone.
    *
    * `ordered`: a checkpoint by `checkpoint`, then a fast stop, then an immediate one, each within its part of
-   * `stopBudget`. `immediate`: as after a loss of power; at most `immediateMs`, then SIGKILL.
+   * `stopBudget`. `immediate`: as after a loss of power; at most `immediateMs`, then SIGKILL. It overtakes an ordered one.
    */
-  async stop(
-    mode: 'ordered' | 'immediate',
-    checkpoint: (signal: AbortSignal) => Promise<void>,
-  ): Promise<void> {
-    if (this.#state.kind !== 'started') return;
-    const { clock, log } = this.#deps;
-    this.#state = { kind: 'stopping' };
+  async stop(mode: StopMode, checkpoint: (signal: AbortSignal) => Promise<void>): Promise<void> {
+    const state = this.#state;
+    if (state.kind === 'stopped') return;
     const ended = this.#ended;
+    if (state.kind === 'stopping' && (mode === 'ordered' || state.mode === 'immediate')) return ended;
+    const { log } = this.#deps;
+    this.#state = { kind: 'stopping', as: state.as, mode };
     if (mode === 'ordered') {
       await this.#checkpoint(checkpoint);
       this.#signal('SIGINT');
@@ -103,7 +104,6 @@ export class PostgresServer {
     if (await this.#within(stopBudget.immediateMs, ended)) return;
     for (const pid of await serverProcesses(this.#pgdata)) kill(pid, 'SIGKILL');
     await ended;
-    await endServerProcesses(this.#pgdata, clock, new AbortController().signal);
   }
 
   async #checkpoint(checkpoint: (signal: AbortSignal) => Promise<void>): Promise<void> {
@@ -158,20 +158,33 @@ export class PostgresServer {
       const onEnd = (code: number | null, exitSignal: string | null, error?: Error) => {
         const asked = this.#state.kind === 'stopping';
         if (!asked) this.#exits += 1;
+        if (!asked) this.#state = { kind: 'stopping', as, mode: 'immediate' };
         this.#child = undefined;
-        this.#state = { kind: 'stopped', sinceMs: clock.now(), exits: this.#exits };
         finish();
         const facts = { code, signal: exitSignal, exits: this.#exits, ...(error && { err: error }) };
         if (asked) log.info(facts, 'PostgreSQL has stopped');
         else log.error(facts, 'PostgreSQL ended by itself');
-        resolve();
-        onExit();
+        void this.#endRest().then(() => {
+          this.#state = { kind: 'stopped', sinceMs: clock.now(), exits: this.#exits };
+          resolve();
+          onExit();
+        });
       };
       child.once('exit', onEnd);
       child.once('error', (error) => {
         if (child.pid === undefined) onEnd(null, null, error);
       });
     });
+  }
+
+  /** Without its main process a server still writes for a moment. Who does not go even then is in the way of the next start. */
+  async #endRest(): Promise<void> {
+    const { clock, log } = this.#deps;
+    try {
+      await endServerProcesses(this.#pgdata, clock, new AbortController().signal);
+    } catch (error) {
+      log.error({ err: error }, 'something of PostgreSQL is left');
+    }
   }
 
   /** Gives every report to `onRecord`; the returned function gives out the last one. */

@@ -52,7 +52,8 @@ export function planInstance(facts: InstanceFacts): InstancePlan {
 /** Two primaries are worse than none: an immediate stop of one that was replaced waits for no other rule. */
 function planReplaced(facts: InstanceFacts): InstancePlan | null {
   const { server, lease, volume } = facts;
-  if ((server.kind !== 'answering' && server.kind !== 'silent') || server.as !== 'primary') return null;
+  if (server.kind === 'stopped' || server.as !== 'primary') return null;
+  if (server.kind === 'stopping' && server.mode === 'immediate') return null;
   if (lease.kind !== 'held' || lease.holder === '' || lease.holder === facts.instance) return null;
   // An old Lease, restored or read late, replaces nobody. A volume that cannot be read has no epoch to defend.
   const own = volume.kind === 'data' ? (volume.record?.epoch ?? 0) : 0;

@@ -100,7 +100,8 @@ export type ServerFact =
   /** The process is there and does not answer (yet). */
   | { readonly kind: 'silent'; readonly as: 'primary' | 'replica'; readonly silentForMs: number }
   | { readonly kind: 'answering'; readonly as: 'primary' | 'replica'; readonly state: InstanceState }
-  | { readonly kind: 'stopping' };
+  /** Told to end, or ended by itself while processes of it may be left. */
+  | { readonly kind: 'stopping'; readonly as: 'primary' | 'replica'; readonly mode: StopMode };
 
 export interface WorkFact {
   readonly kind: 'initialize' | 'clone';

@@ -234,6 +234,17 @@ describe('who may not be primary', () => {
     }
   });
 
+  test('its immediate stop overtakes an ordered one, once', () => {
+    const taken = { lease: lease({ holder: 'orders-2', epoch: 2 }) };
+    for (const stopRequested of [true, false]) {
+      const stopping = (mode: 'ordered' | 'immediate') =>
+        planInstance(primary({ ...taken, stopRequested, server: { kind: 'stopping', as: 'primary', mode } }))
+          .actions;
+      expect(stopping('ordered')).toMatchObject([{ kind: 'stop', from: 'primary', mode: 'immediate' }]);
+      expect(stopping('immediate')).toEqual([]);
+    }
+  });
+
   test('an old Lease, or one that nobody holds, stops no primary', () => {
     const volume = data({ record: { ...record, epoch: 5 } });
     for (const held of [lease({ holder: 'orders-2', epoch: 3 }), lease({ holder: '', epoch: 5 })]) {
@@ -422,7 +433,11 @@ describe('the end', () => {
       renewLease: true,
       actions: [{ kind: 'stop', from: 'primary', mode: 'ordered', reason: 'the pod is stopping' }],
     });
-    expect(planInstance(primary({ stopRequested: true, server: { kind: 'stopping' } })).actions).toEqual([]);
+    expect(
+      planInstance(
+        primary({ stopRequested: true, server: { kind: 'stopping', as: 'primary', mode: 'ordered' } }),
+      ).actions,
+    ).toEqual([]);
     expect(planInstance(primary({ stopRequested: true, server: stopped }))).toEqual({
       phase: 'stopped',
       reason: null,
