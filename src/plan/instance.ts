@@ -15,10 +15,12 @@ import type { InstanceAction, InstanceFacts, InstancePlan } from './instanceFact
 import { planSettings, refusedReason } from './instanceSettings.ts';
 import { planSlots } from './instanceSlots.ts';
 
-/** Restarts in place begin at once and become rarer, so that a server that cannot start does not fill the log. */
+/** From the second restart in place on: the first is at once, and a server that cannot start must not fill the log. */
 const restartBackoff = { firstMs: 1_000, maxMs: 30_000, jitter: 0 };
-/** The same for a clone or an initialisation that failed; a slot may need a second to appear. */
-const workBackoff = { firstMs: 2_000, maxMs: 30_000, jitter: 0 };
+/** The same for an initialisation that failed. */
+const initializeBackoff = { firstMs: 2_000, maxMs: 30_000, jitter: 0 };
+/** A slot may need a second to appear; but each attempt may read all of the primary's data before it fails. */
+const cloneBackoff = { firstMs: 2_000, maxMs: 5 * 60_000, jitter: 0 };
 /** Cloning costs the primary a whole read of its data. */
 export const cloneAgainEveryMs = 5 * 60_000;
 
@@ -134,7 +136,8 @@ function planVolume(
   const phase = duty.kind === 'clone' ? 'cloning' : 'initializing';
   const renewLease = mayRenew(facts);
   const failed = facts.workFailure;
-  if (failed !== null && failed.sinceMs < backoffMs(failed.failures - 1, workBackoff, 0)) {
+  const backoff = duty.kind === 'clone' ? cloneBackoff : initializeBackoff;
+  if (failed !== null && failed.sinceMs < backoffMs(failed.failures - 1, backoff, 0)) {
     return { phase, reason: failed.reason, renewLease, actions: labelActions(facts, null) };
   }
   const topologyUid = config.topology.uid;
@@ -165,7 +168,7 @@ function planServer(facts: InstanceFacts, config: TopologyConfig, duty: Serving)
     case 'stopping':
       return { phase: 'stopping', reason: null, renewLease, actions: [] };
     case 'stopped': {
-      if (server.exits > 0 && server.stoppedForMs < backoffMs(server.exits - 1, restartBackoff, 0)) {
+      if (server.exits > 1 && server.stoppedForMs < backoffMs(server.exits - 2, restartBackoff, 0)) {
         return { phase: 'startingPostgres', reason: 'PostgreSQL ended by itself', renewLease, actions: [] };
       }
       // A replica that holds the Lease starts as what it is and is promoted: only that begins a new timeline.

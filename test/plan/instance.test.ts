@@ -109,12 +109,13 @@ describe('starting', () => {
     expect(kinds(planInstance(replica(elected)).actions)).toEqual(['writeRecord', 'promote']);
   });
 
-  test('a server that keeps ending by itself is started at growing intervals', () => {
+  test('a server that ended by itself is started again at once, and at growing intervals when it keeps ending', () => {
     const ended = (exits: number, stoppedForMs: number) =>
       kinds(planInstance(primary({ server: { kind: 'stopped', exits, stoppedForMs } })).actions);
-    expect(ended(1, 999)).toEqual([]);
-    expect(ended(1, 1_000)).toEqual(['start']);
-    expect(ended(4, 7_999)).toEqual([]);
+    expect(ended(1, 0)).toEqual(['start']);
+    expect(ended(2, 999)).toEqual([]);
+    expect(ended(2, 1_000)).toEqual(['start']);
+    expect(ended(5, 7_999)).toEqual([]);
     expect(ended(40, 30_000)).toEqual(['start']);
   });
 
@@ -418,10 +419,12 @@ describe('cloning again', () => {
       renewLease: false,
       actions: [{ kind: 'abandonWork', reason: 'the primary is orders-3 now' }],
     });
-    const failed = (sinceMs: number) =>
-      kinds(planInstance({ ...cloning, workFailure: { reason: 'no route', failures: 2, sinceMs } }).actions);
-    expect(failed(3_999)).toEqual([]);
-    expect(failed(4_000)).toEqual(['clone']);
+    const failed = (failures: number, sinceMs: number) =>
+      kinds(planInstance({ ...cloning, workFailure: { reason: 'no route', failures, sinceMs } }).actions);
+    expect(failed(2, 3_999)).toEqual([]);
+    expect(failed(2, 4_000)).toEqual(['clone']);
+    expect(failed(40, 299_999)).toEqual([]);
+    expect(failed(40, 300_000)).toEqual(['clone']);
   });
 });
 
