@@ -14,6 +14,18 @@ export interface LocalSession {
   readonly timeoutMs?: number;
 }
 
+/** What the topology's settings or those of the superuser say otherwise must not keep the agent from its work. */
+const sessionOptions = [
+  'search_path=pg_catalog',
+  'synchronous_commit=local',
+  'log_statement=none',
+  'default_transaction_read_only=off',
+  // Somebody's lock is no reason to stand still.
+  'lock_timeout=1s',
+]
+  .map((it) => `-c ${it}`)
+  .join(' ');
+
 /**
  * Opens a session of its own.
  *
@@ -34,7 +46,7 @@ export async function connectLocally(
     connectionTimeoutMillis: connectTimeoutMs,
     query_timeout: timeoutMs,
     statement_timeout: timeoutMs,
-    options: '-c search_path=pg_catalog -c synchronous_commit=local -c log_statement=none',
+    options: sessionOptions,
     ssl: false,
   });
   // A connection that breaks while idle is noticed by the next query.

@@ -3,6 +3,7 @@
 import { writeFile } from 'node:fs/promises';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { withSession } from '../../src/agent/localConnection.ts';
 import { type AgentTopology, agentTopology, passwords } from '../fixtures/agentTopology.ts';
 import { becomePostgresUser } from '../fixtures/postgresUser.ts';
 import { until } from '../fixtures/temporaryPostgres.ts';
@@ -61,6 +62,20 @@ test('a password that changes in its secret is the password soon after', { timeo
   const login = (password: string) => connect({ user: 'app', password, database: 'app', ssl });
   await expect.poll(() => login('changed-secret-of-the-app'), waiting).toBe('app');
   expect(await login(passwords.app)).toMatch(/password authentication failed/);
+});
+
+test("the agent's own session writes and never waits long for a lock, whatever was set for the superuser", async () => {
+  const first = topology.instance(1);
+  await first.query(
+    'alter role postgres set default_transaction_read_only = on; alter role postgres set lock_timeout = 0',
+  );
+  const shown = await withSession(first.settings, {}, async (query) => {
+    const ask = async (name: string) => (await query(`show ${name}`)).rows[0]?.[name];
+    const values = [await ask('lock_timeout'), await ask('default_transaction_read_only')];
+    await query('alter role postgres reset all');
+    return values;
+  });
+  expect(shown).toEqual(['1s', 'off']);
 });
 
 test('no password and no verifier was logged', async () => {
