@@ -12,7 +12,9 @@ import { deleteObject, mergePatch, refOf } from '../kube/verbs.ts';
 import type { Action, TopologyEvent } from '../plan/action.ts';
 import type { Manifest, Observed } from '../plan/observed.ts';
 import type { Deps } from './deps.ts';
+import type { TopologyMemory } from './memory.ts';
 import { rememberCredentials } from './observeCredentials.ts';
+import { StaleFacts } from './staleFacts.ts';
 
 /** Does one thing. What the API server answers is taken into the stores at once, so that the next cycle sees it. */
 export async function execute(
@@ -72,6 +74,7 @@ async function applyDesired(
   try {
     if (live === undefined) return await makeDesired(desired as KubeObject, observed, deps, signal);
     const ensured = await ensureObject(deps.client, desired as KubeObject, live as KubeObject, signal);
+    forgetRefusal(desired, observed, deps);
     if (ensured.kind === 'unchanged') return;
     deps.watches.note(ensured.object);
     deps.log.info({ ...about, difference: ensured.difference }, 'object applied');
@@ -82,7 +85,8 @@ async function applyDesired(
     // What can never succeed must not keep the rest from being done: readers still need their endpoints.
     if (!isRefusal(error)) throw error;
     deps.log.error({ ...about, err: error }, 'the API server refuses an object for good');
-    recordRefusal(desired, error.message, observed, deps);
+    // What an admission webhook says of a Secret may quote what is in it.
+    recordRefusal(desired, desired.kind === 'Secret' ? error.reason : error.message, observed, deps);
   }
 }
 
@@ -100,6 +104,7 @@ async function makeDesired(
   const made = await makeObject(deps.client, desired, signal);
   if (made.kind === 'made') {
     deps.watches.note(made.object);
+    forgetRefusal(desired, observed, deps);
     deps.log.info({ topology: observed.key, object }, 'object made');
     return;
   }
@@ -115,14 +120,31 @@ async function makeDesired(
   deps.log.warn({ topology: observed.key, object }, 'object had lost its labels and has got them back');
   if (desired.kind !== 'Secret') return;
   // Everything else of this cycle was built with other credentials than those that have just been found.
-  const message = `Secret ${desired.metadata.name} was there, without its label`;
-  throw new ApiError({ status: 409, reason: 'Conflict', message });
+  throw new StaleFacts(`Secret ${desired.metadata.name} was there, without its label`);
 }
 
+/** Answers may name a time or a request, and would then be news with every try: the first one stands for so long. */
+const refusalStandsMs = 30_000;
+
 function recordRefusal(desired: Manifest, why: string, observed: Observed, deps: Deps): void {
-  const message = `${desired.kind} ${desired.metadata.name} was refused: ${why}`;
-  recordEvent({ type: 'Warning', reason: 'ApplyRefused', message }, observed, deps);
+  const { kind: refused, metadata } = desired;
+  const { refusals } = memoryOf(observed, deps);
+  const now = deps.clock.now();
+  const known = refusals.get(`${refused}/${metadata.name}`);
+  const refusal =
+    known !== undefined && now - known.at < refusalStandsMs
+      ? known
+      : { message: `${refused} ${metadata.name} was refused: ${why}`, at: now };
+  refusals.set(`${refused}/${metadata.name}`, refusal);
+  recordEvent({ type: 'Warning', reason: 'ApplyRefused', message: refusal.message }, observed, deps);
 }
+
+function forgetRefusal({ kind: applied, metadata }: Manifest, observed: Observed, deps: Deps): void {
+  memoryOf(observed, deps).refusals.delete(`${applied}/${metadata.name}`);
+}
+
+const memoryOf = ({ key }: Observed, { memory }: Deps): TopologyMemory =>
+  memory.of(`${key.namespace}/${key.name}`);
 
 async function deleteManifest(object: Manifest, deps: Deps, signal: AbortSignal): Promise<void> {
   const { uid } = object.metadata;

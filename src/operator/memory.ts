@@ -10,6 +10,15 @@ export interface TopologyMemory {
   credentials: RememberedCredentials | undefined;
   /** Sizes that claims could not be grown to, by the claim's uid. */
   readonly refusedSizes: Map<string, string>;
+  /** What the API server refuses for good, by `Kind/name`. */
+  readonly refusals: Map<string, Refusal>;
+}
+
+export interface Refusal {
+  /** Names the object and says what the API server answered. */
+  readonly message: string;
+  /** Monotonic; when the API server said so. */
+  readonly at: number;
 }
 
 export interface RememberedCredentials {
@@ -28,11 +37,12 @@ export class Memory {
   of(key: string): TopologyMemory {
     const known = this.#topologies.get(key);
     if (known !== undefined) return known;
-    const fresh = {
+    const fresh: TopologyMemory = {
       statusWrittenAt: -Infinity,
       hasSaidFarewell: false,
       credentials: undefined,
       refusedSizes: new Map(),
+      refusals: new Map(),
     };
     this.#topologies.set(key, fresh);
     return fresh;

@@ -53,6 +53,9 @@ export async function observe(key: string, deps: Deps, signal: AbortSignal): Pro
     },
     live: watches.allOf(key).filter((it) => it.kind !== 'PersistentVolumeClaim' && it.kind !== 'Pod'),
     credentials: credentials.state,
+    refusals: [...memory.of(key).refusals]
+      .map(([object, { message }]) => ({ object, message }))
+      .sort((a, b) => (a.object < b.object ? -1 : 1)),
     statusAgeMs: clock.now() - memory.of(key).statusWrittenAt,
     hasSaidFarewell: memory.of(key).hasSaidFarewell,
   };

@@ -118,6 +118,8 @@ export interface Observed {
   readonly live: readonly Manifest[];
   /** `missing`: nothing can be built yet; `due`: something has to be renewed soon. */
   readonly credentials: 'missing' | 'due' | 'valid';
+  /** What the API server refuses for good: the object as `Kind/name`, and a sentence that says so. */
+  readonly refusals: readonly { readonly object: string; readonly message: string }[];
   /** Milliseconds since this operator wrote the status last; Infinity when it never did. */
   readonly statusAgeMs: number;
   /** Whether this operator has already told which volumes stay behind. */

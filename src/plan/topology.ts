@@ -4,10 +4,11 @@
 // endpoints are published after the labels that they speak of, the status speaks of what has been published, and events tell
 // what the status says. Nothing is written that does not differ from what is there.
 
-import { instanceOrdinal } from '../api/names.ts';
+import { instanceOrdinal, objectNames } from '../api/names.ts';
 import type { ReplicatedPostgres } from '../api/replicatedPostgres.ts';
 import type { InstanceStatus } from '../api/replicatedPostgresStatus.ts';
 import type { EndpointsDocument } from '../endpoints/endpointsDocument.ts';
+import type { Outcome } from '../lib/outcome.ts';
 import { parseBytes } from '../lib/quantity.ts';
 import type { Action, Plan, TopologyEvent } from './action.ts';
 import { planClaims, planScaleEvents } from './claims.ts';
@@ -22,6 +23,9 @@ import { invalidStatus, isWorthWriting, planStatus } from './status.ts';
 
 /** How soon to look again after credentials have been made: they are facts of the next cycle. */
 const nextCycleMs = 1;
+
+/** How soon to try what the API server has refused once more: a quota or a webhook may have changed. */
+const refusedAgainMs = 30_000;
 
 /** Decides what one cycle does. */
 export function planTopology(observed: Observed, tools: PlanTools): Plan {
@@ -87,15 +91,13 @@ function planValid(observed: Observed, topology: ReplicatedPostgres, tools: Plan
     ...admissions(observed, decided.instances),
     ...planObjects(observed, topology, choiceOf(decided, topology), tools),
     ...planClaims(observed.claims, topology, scale),
+    ...told(planScaleEvents(observed, topology, scale)),
     ...(isWritten ? [{ kind: 'applyStatus', status } as const] : []),
-    ...told([
-      ...planScaleEvents(observed, topology, scale),
-      ...(isWritten ? planEvents(topology.status, status, stuck) : []),
-    ]),
+    ...(isWritten ? told(planEvents(topology.status, status, stuck)) : []),
   ];
   return {
     actions,
-    outcome: observed.credentials === 'due' ? { kind: 'again', afterMs: nextCycleMs } : { kind: 'settled' },
+    outcome: outcomeOf(observed),
     summary: hasLeftovers(observed, topology)
       ? leftovers.message
       : `${document.primary?.name ?? 'nobody'} is primary, ${status.readySummary} are ready, ${status.routableReplicas} serve reads`,
@@ -108,6 +110,11 @@ function choiceOf({ scale, systemIdentifier, document }: Decided, { metadata }: 
     systemIdentifier: systemIdentifier ?? null,
     endpoints: document,
   };
+}
+
+function outcomeOf({ credentials, refusals }: Observed): Outcome {
+  if (credentials === 'due') return { kind: 'again', afterMs: nextCycleMs };
+  return refusals.length > 0 ? { kind: 'again', afterMs: refusedAgainMs } : { kind: 'settled' };
 }
 
 interface Decided {
@@ -129,7 +136,7 @@ function decide(observed: Observed, topology: ReplicatedPostgres): Decided {
   });
   const instances = judgeMembers(observed, topology, { scale, primary, systemIdentifier });
   const document = planDocument(observed, topology, { instances, primary, systemIdentifier });
-  const obstacle = hasLeftovers(observed, topology) ? leftovers : undefined;
+  const obstacle = judgeObstacle(observed, topology);
   const status = planStatus({
     topology: topology.metadata.name,
     generation: topology.metadata.generation,
@@ -140,7 +147,7 @@ function decide(observed: Observed, topology: ReplicatedPostgres): Decided {
     existing: observed.instances.length,
     document,
     systemIdentifier,
-    routing: judgeRouting(observed, topology, document, obstacle),
+    routing: judgeRouting(observed, topology, document),
     obstacle,
     poolers: observed.poolers,
     wantedPoolers: {
@@ -156,16 +163,26 @@ const leftovers: Problem = {
   message: 'waits until what an earlier topology of this name has left is removed',
 };
 
+function judgeObstacle(observed: Observed, topology: ReplicatedPostgres): Problem | undefined {
+  if (hasLeftovers(observed, topology)) return leftovers;
+  if (observed.refusals.length === 0) return undefined;
+  return { reason: 'ObjectsRefused', message: observed.refusals.map((it) => it.message).join('; ') };
+}
+
 /** A document that cannot be published is not spoken of, or each cycle would count one more. */
 function judgeRouting(
-  { endpoints }: Observed,
-  { status }: ReplicatedPostgres,
+  observed: Observed,
+  topology: ReplicatedPostgres,
   document: EndpointsDocument,
-  problem: Problem | undefined,
 ): RoutingFacts {
-  if (problem === undefined || document === endpoints)
-    return { generation: document.generation, problem: undefined };
-  return { generation: endpoints?.generation ?? status?.routing?.generation ?? 0, problem };
+  const { endpoints, refusals } = observed;
+  const { endpointsConfigMap } = objectNames(topology.metadata.name);
+  const refusal = refusals.find((it) => it.object === `ConfigMap/${endpointsConfigMap}`);
+  const problem = hasLeftovers(observed, topology)
+    ? leftovers
+    : refusal && { reason: 'Refused', message: refusal.message };
+  if (problem === undefined) return { generation: document.generation, problem };
+  return { generation: endpoints?.generation ?? topology.status?.routing?.generation ?? 0, problem };
 }
 
 /**

@@ -3,6 +3,7 @@
 import { randomBytes } from 'node:crypto';
 import { afterEach, expect, test } from 'vitest';
 import { annotations, apiVersion, kind, labels } from '../../src/api/names.ts';
+import type { ReplicatedPostgresStatus } from '../../src/api/replicatedPostgresStatus.ts';
 import { createKubeClient } from '../../src/kube/client.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { silentLog } from '../../src/lib/log.ts';
@@ -63,11 +64,7 @@ const topology = (name: string, spec: object = {}) => ({
 });
 
 interface WithStatus {
-  readonly status?: {
-    readonly systemIdentifier?: string;
-    readonly routing?: object;
-    readonly primary?: object;
-  };
+  readonly status?: ReplicatedPostgresStatus;
 }
 
 interface PoolerDeployment {
@@ -83,6 +80,13 @@ const names = (api: MemoryApiServer, plural: string) =>
     .sort();
 const phase = (api: MemoryApiServer, name: string) =>
   api.find<{ status?: { phase?: string } }>('replicatedpostgreses', name)?.status?.phase;
+const conditions = (api: MemoryApiServer): Record<string, string> =>
+  Object.fromEntries(
+    (api.find<WithStatus>('replicatedpostgreses', 'orders')?.status?.conditions ?? []).map((it) => [
+      it.type,
+      `${it.status} ${it.reason} ${it.message}`,
+    ]),
+  );
 const events = (api: MemoryApiServer) =>
   api.list('events').map((it) => `${String(it['reason'])}: ${String(it['note'])}`);
 
@@ -300,4 +304,72 @@ test('a topology that is deleted and made again at once waits for the end of the
   const app = api.find<{ data: { password: string } }>('secrets', 'orders-app');
   expect(app?.metadata.ownerReferences).toMatchObject([{ uid }]);
   expect(app?.data.password).not.toBe(passwordBefore);
+});
+
+test('endpoints that are refused are said to be, are not tried without end, and are published once they may be', async () => {
+  const api = await startApi();
+  api.refuse('configmaps', 'orders-endpoints', 'field is immutable when `immutable` is set');
+  api.put('replicatedpostgreses', topology('orders'));
+  startOperator(api);
+  const message = 'ConfigMap orders-endpoints was refused: field is immutable when `immutable` is set';
+  await expect
+    .poll(() => conditions(api), soon)
+    .toMatchObject({
+      Ready: `False ObjectsRefused ${message}`,
+      RoutingPublished: `False Refused ${message}`,
+    });
+  await quiet(api);
+  expect(api.find<WithStatus>('replicatedpostgreses', 'orders')?.status).not.toHaveProperty('routing');
+
+  api.accept('configmaps', 'orders-endpoints');
+  api.remove('services', 'orders-primary');
+  await expect
+    .poll(() => conditions(api), soon)
+    .toMatchObject({
+      Ready: expect.stringContaining('False InstancesNotReady'),
+      RoutingPublished: 'True Published endpoints document 1 is published',
+    });
+});
+
+test('who was scaled away is told although something else is refused in the same cycle', async () => {
+  const api = await runningTopology();
+  api.refuse('services', 'orders-primary', 'exceeded quota', 403);
+  api.put('replicatedpostgreses', {
+    ...api.find('replicatedpostgreses', 'orders'),
+    spec: topology('orders', { instances: 2, serviceMetadata: { labels: { team: 'shop' } } }).spec,
+  });
+
+  await expect.poll(() => events(api), soon).toContain('Scaled: orders-3 is removed');
+  await expect
+    .poll(() => conditions(api)['Ready'], soon)
+    .toBe('False ObjectsRefused Service orders-primary was refused: exceeded quota');
+});
+
+test('an object that cannot be written for the moment does not keep the others from being written', async () => {
+  const api = await startApi();
+  api.refuse('services', 'orders-primary', 'failed calling webhook', 500);
+  api.put('replicatedpostgreses', topology('orders'));
+  startOperator(api);
+
+  await expect.poll(() => phase(api, 'orders'), soon).toBe('Provisioning');
+  expect(names(api, 'statefulsets')).toHaveLength(3);
+  expect(names(api, 'services')).not.toContain('orders-primary');
+  api.accept('services', 'orders-primary');
+  await expect.poll(() => names(api, 'services'), soon).toContain('orders-primary');
+});
+
+test('nobody is removed while the configuration that says so cannot be written', async () => {
+  const api = await runningTopology();
+  api.refuse('configmaps', 'orders-config', 'failed calling webhook', 500);
+  api.put('replicatedpostgreses', {
+    ...api.find('replicatedpostgreses', 'orders'),
+    spec: topology('orders', { instances: 2 }).spec,
+  });
+  await expect.poll(() => api.writes.filter((it) => it.endsWith('-config')).length, soon).toBeGreaterThan(1);
+  expect(names(api, 'statefulsets')).toEqual(['orders-1', 'orders-2', 'orders-3']);
+  expect(events(api)).toEqual([]);
+
+  api.accept('configmaps', 'orders-config');
+  await expect.poll(() => events(api), soon).toEqual(['Scaled: orders-3 is removed']);
+  await expect.poll(() => names(api, 'statefulsets'), soon).toEqual(['orders-1', 'orders-2']);
 });

@@ -191,9 +191,9 @@ test('scaling down drops the member from the configuration before its StatefulSe
     'applyObject ConfigMap/orders-config',
     'applyObject ConfigMap/orders-endpoints',
     'deleteObject StatefulSet/orders-3',
-    'applyStatus',
     'Scaled: orders-3 is removed',
     'VolumesRetained: the volume data-orders-3-0 is kept, delete its claim to free it',
+    'applyStatus',
   ]);
 });
 
