@@ -1,11 +1,12 @@
 // The effects, one case for each. No other file of this folder writes to the cluster.
 
-import { apiVersion, kind, labels } from '../api/names.ts';
+import { apiVersion, kind, labels, objectNames } from '../api/names.ts';
 import type { ReplicatedPostgresStatus } from '../api/replicatedPostgresStatus.ts';
 import { ApiError } from '../kube/apiError.ts';
 import { applyStatus } from '../kube/apply.ts';
 import { ensureObject } from '../kube/ensure.ts';
 import type { KubeObject, LiveObject } from '../kube/kubeObject.ts';
+import { readLease } from '../kube/lease.ts';
 import { makeObject } from '../kube/makeObject.ts';
 import { resourceOf, resources } from '../kube/resources.ts';
 import { deleteObject, mergePatch, refOf } from '../kube/verbs.ts';
@@ -32,7 +33,7 @@ export async function execute(
     case 'applyObject':
       return applyDesired(action.object, observed, deps, signal);
     case 'deleteObject':
-      return deleteManifest(action.object, deps, signal);
+      return deleteManifest(action.object, observed, deps, signal);
     case 'deleteClaim': {
       const { name, uid } = action;
       const { namespace } = observed.key;
@@ -146,8 +147,15 @@ function forgetRefusal({ kind: applied, metadata }: Manifest, observed: Observed
 const memoryOf = ({ key }: Observed, { memory }: Deps): TopologyMemory =>
   memory.of(`${key.namespace}/${key.name}`);
 
-async function deleteManifest(object: Manifest, deps: Deps, signal: AbortSignal): Promise<void> {
+async function deleteManifest(
+  object: Manifest,
+  observed: Observed,
+  deps: Deps,
+  signal: AbortSignal,
+): Promise<void> {
   const { uid } = object.metadata;
+  if (object.kind === 'StatefulSet')
+    await refuseToRemovePrimary(object.metadata.name, observed, deps, signal);
   const resource = resourceOf(object as KubeObject);
   await deleteObject(
     deps.client,
@@ -156,6 +164,21 @@ async function deleteManifest(object: Manifest, deps: Deps, signal: AbortSignal)
     signal,
   );
   deps.log.info({ object: `${object.kind}/${object.metadata.name}` }, 'object deleted');
+}
+
+/** The watch may be late; the last word on who is primary is the Lease itself. */
+async function refuseToRemovePrimary(
+  instance: string,
+  observed: Observed,
+  deps: Deps,
+  signal: AbortSignal,
+): Promise<void> {
+  const { namespace, name } = observed.key;
+  const lease = await readLease(deps.client, { namespace, name: objectNames(name).primaryLease }, signal);
+  if (lease?.spec?.holderIdentity !== instance) return;
+  const message = `${instance} is not removed, because it has become the primary`;
+  recordEvent({ type: 'Warning', reason: 'ScaleDownHeld', message }, observed, deps);
+  throw new ApiError({ status: 409, reason: 'Conflict', message });
 }
 
 async function ownClaim(

@@ -12,6 +12,8 @@ export interface ScaleFacts {
   readonly members: readonly string[];
   /** Holder of the primary Lease, or the one known last. Undefined before the topology has been initialised. */
   readonly primary: string | undefined;
+  /** Whether it is known who writes: the Lease names one of the instances, or there is no database that could be lost. */
+  readonly mayRemove: boolean;
 }
 
 export interface Scale {
@@ -31,7 +33,7 @@ export function planScale(facts: ScaleFacts): Scale {
   const removed = ordinals
     .filter((it) => it !== stays)
     .reverse()
-    .slice(0, Math.max(0, ordinals.length - facts.wanted));
+    .slice(0, facts.mayRemove ? Math.max(0, ordinals.length - facts.wanted) : 0);
   const added = unusedOrdinals(ordinals, facts.wanted - ordinals.length);
   const members = [...ordinals.filter((it) => !removed.includes(it)), ...added].sort((a, b) => a - b);
 

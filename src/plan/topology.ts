@@ -132,7 +132,8 @@ function decide(observed: Observed, topology: ReplicatedPostgres): Decided {
     topology: topology.metadata.name,
     wanted: topology.spec.instances,
     members: knownMembers(observed, topology),
-    primary,
+    primary: primary ?? observed.lease?.holder,
+    mayRemove: mayRemove(observed, topology),
   });
   const instances = judgeMembers(observed, topology, { scale, primary, systemIdentifier });
   const document = planDocument(observed, topology, { instances, primary, systemIdentifier });
@@ -193,6 +194,24 @@ function knownPrimary({ lease, endpoints }: Observed, { status }: ReplicatedPost
   const isInitialized = lease?.systemIdentifier !== undefined || status?.systemIdentifier !== undefined;
   if (lease?.holder !== undefined && isInitialized) return lease.holder;
   return endpoints?.primary?.name ?? status?.primary?.name;
+}
+
+/**
+ * Whether instances may be removed. With a database that exists, only by a Lease that says which of them writes it: what was
+ * published last may be old, and the holder may be the very one that would go.
+ */
+function mayRemove(
+  { lease, endpoints, config }: Observed,
+  { metadata, status }: ReplicatedPostgres,
+): boolean {
+  if (lease?.holder !== undefined) return instanceOrdinal(metadata.name, lease.holder) !== undefined;
+  const known = [
+    lease?.systemIdentifier,
+    status?.systemIdentifier,
+    endpoints?.topology.systemIdentifier,
+    config?.systemIdentifier,
+  ];
+  return known.every((it) => it === undefined || it === null);
 }
 
 /** The published configuration is the record of who is a member: a StatefulSet deleted by hand is still one. */

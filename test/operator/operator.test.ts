@@ -373,3 +373,25 @@ test('nobody is removed while the configuration that says so cannot be written',
   await expect.poll(() => events(api), soon).toEqual(['Scaled: orders-3 is removed']);
   await expect.poll(() => names(api, 'statefulsets'), soon).toEqual(['orders-1', 'orders-2']);
 });
+
+test('an instance that has become primary while it was about to go is not removed, and that is said', async () => {
+  const api = await runningTopology();
+  // Without its label no watch shows it, as if the watch were late.
+  api.put('leases', {
+    apiVersion: 'coordination.k8s.io/v1',
+    kind: 'Lease',
+    metadata: { name: 'orders-primary', namespace: 'shop' },
+    spec: { holderIdentity: 'orders-3', leaseTransitions: 1 },
+  });
+  api.put('replicatedpostgreses', {
+    ...api.find('replicatedpostgreses', 'orders'),
+    spec: topology('orders', { instances: 2 }).spec,
+  });
+  await expect
+    .poll(() => events(api), soon)
+    .toContain('ScaleDownHeld: orders-3 is not removed, because it has become the primary');
+  expect(names(api, 'statefulsets')).toEqual(['orders-1', 'orders-2', 'orders-3']);
+
+  api.remove('leases', 'orders-primary');
+  await expect.poll(() => names(api, 'statefulsets'), soon).toEqual(['orders-1', 'orders-2']);
+});

@@ -382,3 +382,20 @@ test('a new pod that is ready before it was measured serves no reads, although t
     reason: 'has not been measured yet',
   });
 });
+
+test.for([
+  ['is missing', undefined],
+  ['has no holder', { ...lease, holder: undefined }],
+  ['is held by somebody who is no instance', { ...lease, holder: 'somebody' }],
+] as const)('while the Lease %s nobody is scaled away', ([, found]) => {
+  const before = settled();
+  const status = before.resource.kind === 'valid' ? before.resource.topology.status : undefined;
+  const resource = {
+    kind: 'valid',
+    isDeleting: false,
+    topology: topology({ instances: 1 }, status),
+  } as const;
+  const { actions } = planTopology({ ...before, resource, lease: found }, tools);
+
+  expect(lines(actions).filter((it) => /^delete|^Scaled|orders-config/.test(it))).toEqual([]);
+});
