@@ -13,6 +13,8 @@ export const topologyNameMaxLength = 40;
 export const labels = {
   /** On every object of a topology: the name of its ReplicatedPostgres. */
   topology: 'replica-manager.io/topology',
+  /** On claims: the uid of the ReplicatedPostgres that they were made for. One of the same name may come later. */
+  topologyUid: 'replica-manager.io/topology-uid',
   /** On the objects of one instance: `orders-1`. */
   instance: 'replica-manager.io/instance',
   /** On instance pods, put there by the agent: `primary` or `replica`. */

@@ -11,7 +11,7 @@ import { endpointsConfigMap } from './endpointsConfigMap.ts';
 import { instanceRole } from './instanceRole.ts';
 import { instanceRoleBinding } from './instanceRoleBinding.ts';
 import { instanceServiceAccount } from './instanceServiceAccount.ts';
-import { instanceSet } from './instanceSet.ts';
+import { type ClaimTemplate, instanceSet } from './instanceSet.ts';
 import { instancesDisruptionBudget } from './instancesDisruptionBudget.ts';
 import { instancesService } from './instancesService.ts';
 import type { TopologyObject } from './ownedBy.ts';
@@ -34,8 +34,8 @@ export interface DesiredOptions {
   readonly systemIdentifier: string | null;
   /** Instances that should exist. They may have gaps: scaling down never takes the primary. */
   readonly ordinals: readonly number[];
-  /** Size in the claim template of each StatefulSet that exists, by ordinal; see `InstanceSetOptions`. */
-  readonly claimSizes?: ReadonlyMap<number, string>;
+  /** The claim template of each StatefulSet that exists, by ordinal; see `InstanceSetOptions`. */
+  readonly claimTemplates?: ReadonlyMap<number, ClaimTemplate>;
   /** Null while there is nothing to publish. */
   readonly endpoints: EndpointsDocument | null;
 }
@@ -63,7 +63,7 @@ export function desiredObjects(topology: ReplicatedPostgres, options: DesiredOpt
     ...ordinals.map((ordinal) =>
       instanceSet(topology, ordinal, {
         operatorImage: options.operatorImage,
-        claimSize: options.claimSizes?.get(ordinal),
+        claimTemplate: options.claimTemplates?.get(ordinal),
       }),
     ),
     ...poolers.map((which) => poolerDeployment(topology, which, options)),

@@ -20,13 +20,14 @@ import { spreadOverNodes } from './spreadOverNodes.ts';
 
 export interface InstanceSetOptions {
   readonly operatorImage: string;
-  /**
-   * Size in the template of the StatefulSet that exists; left out for a new one.
-   *
-   * Templates of claims cannot be changed, so one that exists keeps the size it was made with however far the
-   * volume has grown since. `dataClaimPatch` is what grows the volume.
-   */
-  readonly claimSize?: string | undefined;
+  /** The template of the claim in the StatefulSet that exists, which cannot be changed; left out for a new one. */
+  readonly claimTemplate?: ClaimTemplate | undefined;
+}
+
+/** What a claim is made with. What comes later (another size, a label) is written to the claim itself. */
+export interface ClaimTemplate {
+  readonly size: string;
+  readonly labels: Readonly<Record<string, string>>;
 }
 
 export function instanceSet(topology: ReplicatedPostgres, ordinal: number, options: InstanceSetOptions) {
@@ -49,7 +50,7 @@ export function instanceSet(topology: ReplicatedPostgres, ordinal: number, optio
         metadata: askedMetadata(topology.spec.podMetadata, own),
         spec: podSpec(topology, instance, options),
       },
-      volumeClaimTemplates: [dataClaim(topology, instance, options.claimSize ?? topology.spec.storage.size)],
+      volumeClaimTemplates: [dataClaim(topology, options.claimTemplate ?? newClaim(topology, own))],
     },
   };
 }
@@ -143,19 +144,23 @@ function volumes(topology: ReplicatedPostgres) {
   ];
 }
 
+function newClaim({ metadata, spec }: ReplicatedPostgres, own: Readonly<Record<string, string>>) {
+  return { size: spec.storage.size, labels: { ...own, [labels.topologyUid]: metadata.uid } };
+}
+
 /** No owner reference: a volume outlives its topology unless the operator is told otherwise. */
-function dataClaim(topology: ReplicatedPostgres, instance: string, size: string) {
+function dataClaim(topology: ReplicatedPostgres, template: ClaimTemplate) {
   return {
     apiVersion: 'v1',
     kind: 'PersistentVolumeClaim',
     metadata: {
       // Kubernetes puts the pod's name behind it, which makes `dataClaimName`.
       name: 'data',
-      labels: { ...topologyLabels(topology, 'instance'), [labels.instance]: instance },
+      labels: template.labels,
     },
     spec: {
       accessModes: ['ReadWriteOnce'],
-      resources: { requests: { storage: size } },
+      resources: { requests: { storage: template.size } },
       ...given({ storageClassName: topology.spec.storage.storageClassName }),
     },
   };

@@ -3,6 +3,7 @@ import type { ReplicatedPostgres } from '../api/replicatedPostgres.ts';
 import type { Deployment, ServiceAccount, StatefulSet } from '../kube/resources.ts';
 import { assert } from '../lib/assert.ts';
 import { desiredObjects } from '../objects/desiredObjects.ts';
+import type { ClaimTemplate } from '../objects/instanceSet.ts';
 import type { TopologyCredentials } from '../objects/topologyCredentials.ts';
 import type { DesiredChoice } from '../plan/objects.ts';
 import type { Manifest } from '../plan/observed.ts';
@@ -30,18 +31,20 @@ export function buildDesired(
     credentials,
     systemIdentifier: choice.systemIdentifier,
     ordinals: choice.ordinals,
-    claimSizes: claimSizes(topology.metadata.name, sets),
+    claimTemplates: claimTemplates(topology.metadata.name, sets),
     endpoints: choice.endpoints,
   }).map((object) => restampDeployment(object, deployments, accounts));
 }
 
-/** The size in each StatefulSet's template of its claim, which cannot change any more. */
-function claimSizes(topology: string, sets: readonly StatefulSet[]): ReadonlyMap<number, string> {
+/** The template of the claim in each StatefulSet, which cannot change any more. */
+function claimTemplates(topology: string, sets: readonly StatefulSet[]): ReadonlyMap<number, ClaimTemplate> {
   return new Map(
     sets.flatMap((set) => {
       const ordinal = instanceOrdinal(topology, set.metadata.name);
-      const size = set.spec?.volumeClaimTemplates?.[0]?.spec?.resources?.requests?.['storage'];
-      return ordinal === undefined || size === undefined ? [] : [[ordinal, size] as const];
+      const template = set.spec?.volumeClaimTemplates?.[0];
+      const size = template?.spec?.resources?.requests?.['storage'];
+      if (ordinal === undefined || size === undefined) return [];
+      return [[ordinal, { size, labels: template?.metadata?.labels ?? {} }] as const];
     }),
   );
 }

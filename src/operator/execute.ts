@@ -10,11 +10,12 @@ import { readLease } from '../kube/lease.ts';
 import { makeObject } from '../kube/makeObject.ts';
 import { resourceOf, resources } from '../kube/resources.ts';
 import { deleteObject, mergePatch, refOf } from '../kube/verbs.ts';
-import type { Action, TopologyEvent } from '../plan/action.ts';
+import type { Action } from '../plan/action.ts';
 import type { Manifest, Observed } from '../plan/observed.ts';
 import type { Deps } from './deps.ts';
-import type { TopologyMemory } from './memory.ts';
 import { rememberCredentials } from './observeCredentials.ts';
+import { recordEvent, topologyUidOf } from './recordEvent.ts';
+import { forgetRefusal, isRefusal, recordRefusal } from './refusals.ts';
 import { StaleFacts } from './staleFacts.ts';
 
 /** Does one thing. What the API server answers is taken into the stores at once, so that the next cycle sees it. */
@@ -40,6 +41,8 @@ export async function execute(
       await deleteObject(deps.client, resources.PersistentVolumeClaim, { namespace, name, uid }, signal);
       return;
     }
+    case 'labelClaim':
+      return labelClaim(action, observed, deps, signal);
     case 'ownClaim':
       return ownClaim(action, observed, deps, signal);
     case 'growClaim':
@@ -124,29 +127,6 @@ async function makeDesired(
   throw new StaleFacts(`Secret ${desired.metadata.name} was there, without its label`);
 }
 
-/** Answers may name a time or a request, and would then be news with every try: the first one stands for so long. */
-const refusalStandsMs = 30_000;
-
-function recordRefusal(desired: Manifest, why: string, observed: Observed, deps: Deps): void {
-  const { kind: refused, metadata } = desired;
-  const { refusals } = memoryOf(observed, deps);
-  const now = deps.clock.now();
-  const known = refusals.get(`${refused}/${metadata.name}`);
-  const refusal =
-    known !== undefined && now - known.at < refusalStandsMs
-      ? known
-      : { message: `${refused} ${metadata.name} was refused: ${why}`, at: now };
-  refusals.set(`${refused}/${metadata.name}`, refusal);
-  recordEvent({ type: 'Warning', reason: 'ApplyRefused', message: refusal.message }, observed, deps);
-}
-
-function forgetRefusal({ kind: applied, metadata }: Manifest, observed: Observed, deps: Deps): void {
-  memoryOf(observed, deps).refusals.delete(`${applied}/${metadata.name}`);
-}
-
-const memoryOf = ({ key }: Observed, { memory }: Deps): TopologyMemory =>
-  memory.of(`${key.namespace}/${key.name}`);
-
 async function deleteManifest(
   object: Manifest,
   observed: Observed,
@@ -181,17 +161,33 @@ async function refuseToRemovePrimary(
   throw new ApiError({ status: 409, reason: 'Conflict', message });
 }
 
+async function labelClaim(
+  { name, uid }: Extract<Action, { kind: 'labelClaim' }>,
+  observed: Observed,
+  deps: Deps,
+  signal: AbortSignal,
+): Promise<void> {
+  const patch = { metadata: { uid, labels: { [labels.topologyUid]: topologyUidOf(observed) } } };
+  const target = { namespace: observed.key.namespace, name };
+  await writeIfThere(mergePatch(deps.client, resources.PersistentVolumeClaim, target, patch, signal), deps);
+}
+
+/** The owner references of others stay as they are, and are written over only as they were read. */
 async function ownClaim(
   { name, uid, isOwned }: Extract<Action, { kind: 'ownClaim' }>,
   { key, resource }: Observed,
   deps: Deps,
   signal: AbortSignal,
 ): Promise<void> {
-  if (resource.kind !== 'valid') return;
+  const live = deps.watches.named('PersistentVolumeClaim', `${key.namespace}/${key.name}`, name);
+  if (resource.kind !== 'valid' || live?.metadata.uid !== uid) return;
   const { metadata } = resource.topology;
   const owner = { apiVersion, kind, name: metadata.name, uid: metadata.uid, blockOwnerDeletion: false };
+  const others = live.metadata.ownerReferences?.filter((it) => it.uid !== metadata.uid) ?? [];
+  const ownerReferences = isOwned ? [...others, owner] : others;
+  const { resourceVersion } = live.metadata;
+  const patch = { metadata: { uid, resourceVersion, ownerReferences } };
   const target = { namespace: key.namespace, name };
-  const patch = { metadata: { uid, ownerReferences: isOwned ? [owner] : null } };
   await writeIfThere(mergePatch(deps.client, resources.PersistentVolumeClaim, target, patch, signal), deps);
 }
 
@@ -246,11 +242,6 @@ async function writeStatus(
   deps.memory.of(`${observed.key.namespace}/${observed.key.name}`).statusWrittenAt = deps.clock.now();
 }
 
-/** What the API server will not do however often it is asked. */
-function isRefusal(error: unknown): error is ApiError {
-  return error instanceof ApiError && (error.isTerminal || error.status === 403);
-}
-
 /** An object that has gone in the meantime, or is another one of the same name, is news that the next cycle will see. */
 async function writeIfThere(write: Promise<LiveObject>, deps: Deps): Promise<void> {
   try {
@@ -259,21 +250,4 @@ async function writeIfThere(write: Promise<LiveObject>, deps: Deps): Promise<voi
     if (error instanceof ApiError && (error.isNotFound || error.isConflict)) return;
     throw error;
   }
-}
-
-function recordEvent({ type, reason, message }: TopologyEvent, observed: Observed, { events }: Deps): void {
-  const uid = topologyUidOf(observed);
-  const metadata = { ...observed.key, ...(uid === undefined ? {} : { uid }) };
-  events.record({
-    regarding: { apiVersion, kind, metadata },
-    type,
-    reason,
-    action: 'Reconcile',
-    note: message,
-  });
-}
-
-function topologyUidOf({ resource }: Observed): string | undefined {
-  if (resource.kind === 'valid') return resource.topology.metadata.uid;
-  return resource.kind === 'invalid' ? resource.uid : undefined;
 }

@@ -1,13 +1,13 @@
 // Gathers the facts of one topology: from the stores of the reflectors, the probes and memory. Writes nothing.
 
-import { labels, objectNames } from '../api/names.ts';
+import { kind, labels, objectNames } from '../api/names.ts';
 import { parseReplicatedPostgres } from '../api/replicatedPostgres.ts';
 import type { ReplicatedPostgresStatus } from '../api/replicatedPostgresStatus.ts';
 import { parseTopologyConfig, topologyConfigKey } from '../api/topologyConfig.ts';
 import { endpointsKey } from '../endpoints/endpointsDocument.ts';
 import { parseEndpoints } from '../endpoints/parseEndpoints.ts';
 import { differs } from '../kube/differs.ts';
-import type { KubeObject } from '../kube/kubeObject.ts';
+import type { KubeObject, LiveObject, OwnerReference } from '../kube/kubeObject.ts';
 import type { PersistentVolumeClaim, Pod } from '../kube/resources.ts';
 import { parseObjectKey } from '../kube/store.ts';
 import { parseBytes } from '../lib/quantity.ts';
@@ -46,7 +46,7 @@ export async function observe(key: string, deps: Deps, signal: AbortSignal): Pro
       watches.named('ConfigMap', key, names.endpointsConfigMap)?.data?.[endpointsKey],
     ),
     instances: await observeInstances(key, deps, signal),
-    claims: watches.of('PersistentVolumeClaim', key).map((it) => readClaim(it, memory.of(key))),
+    claims: observeClaims(key, deps),
     poolers: {
       readWrite: observePooler(key, names.pooler('rw'), deps),
       readOnly: observePooler(key, names.pooler('ro'), deps),
@@ -159,18 +159,33 @@ function readStuck({ status }: Pod): PodFacts['stuck'] {
   return undefined;
 }
 
-function readClaim({ metadata, spec }: PersistentVolumeClaim, { refusedSizes }: TopologyMemory): ClaimFacts {
+function observeClaims(key: string, { watches, memory }: Deps): readonly ClaimFacts[] {
+  const topology = watches.topologies.get(parseObjectKey(key))?.metadata;
+  return watches.of('PersistentVolumeClaim', key).map((it) => readClaim(it, topology, memory.of(key)));
+}
+
+function readClaim(
+  { metadata, spec }: PersistentVolumeClaim,
+  topology: LiveObject['metadata'] | undefined,
+  { refusedSizes }: TopologyMemory,
+): ClaimFacts {
   const size = spec?.resources?.requests?.['storage'];
+  const madeAt = Date.parse(metadata.creationTimestamp);
   return {
     name: metadata.name,
     uid: metadata.uid,
-    instance: metadata.labels?.[labels.instance],
+    topologyUid: metadata.labels?.[labels.topologyUid],
+    isYounger: topology !== undefined && madeAt > Date.parse(topology.creationTimestamp),
     isDeleting: metadata.deletionTimestamp !== undefined,
-    isOwned: metadata.ownerReferences?.some((it) => it.kind === 'ReplicatedPostgres') === true,
+    isOwned: metadata.ownerReferences?.some((it) => isOwner(it, topology)) === true,
     sizeBytes: parsed(parseBytes, size),
     refusedBytes: parsed(parseBytes, refusedSizes.get(metadata.uid)),
   };
 }
+
+/** When the topology is gone, any of its name was the owner. */
+const isOwner = (owner: OwnerReference, topology: LiveObject['metadata'] | undefined): boolean =>
+  topology === undefined ? owner.kind === kind : owner.uid === topology.uid;
 
 function observePooler(key: string, name: string, { watches }: Deps) {
   const deployment = watches.named('Deployment', key, name);

@@ -19,6 +19,8 @@ export type Action =
   | { readonly kind: 'deleteObject'; readonly object: Manifest }
   /** Deletes the volume of an instance that was scaled away. */
   | { readonly kind: 'deleteClaim'; readonly name: string; readonly uid: string }
+  /** Says on a claim which ReplicatedPostgres it was made for. */
+  | { readonly kind: 'labelClaim'; readonly name: string; readonly uid: string }
   /** Makes a volume go, or not go, together with the ReplicatedPostgres. */
   | { readonly kind: 'ownClaim'; readonly name: string; readonly uid: string; readonly isOwned: boolean }
   /** Asks for a larger volume. Not every storage class can do that. */

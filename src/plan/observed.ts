@@ -82,7 +82,10 @@ export interface InstanceFacts {
 export interface ClaimFacts {
   readonly name: string;
   readonly uid: string;
-  readonly instance: string | undefined;
+  /** Of the ReplicatedPostgres that it says it was made for; undefined when it says nothing. */
+  readonly topologyUid: string | undefined;
+  /** Whether it was made after the ReplicatedPostgres, and so cannot be an earlier one's. */
+  readonly isYounger: boolean;
   readonly isDeleting: boolean;
   /** Whether it goes away together with the ReplicatedPostgres. */
   readonly isOwned: boolean;

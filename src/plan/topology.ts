@@ -90,7 +90,7 @@ function planValid(observed: Observed, topology: ReplicatedPostgres, tools: Plan
     ...(observed.credentials === 'due' ? [{ kind: 'renewCredentials' } as const] : []),
     ...admissions(observed, decided.instances),
     ...planObjects(observed, topology, choiceOf(decided, topology), tools),
-    ...planClaims(observed.claims, topology, scale),
+    ...planClaims(observed, topology, scale),
     ...told(planScaleEvents(observed, topology, scale)),
     ...(isWritten ? [{ kind: 'applyStatus', status } as const] : []),
     ...(isWritten ? told(planEvents(topology.status, status, stuck)) : []),

@@ -205,7 +205,10 @@ test('agents are told the instances in the order of their numbers', () => {
 
 test('a StatefulSet keeps the claim size it was made with, the claim itself grows', () => {
   const grown = exampleTopology({ spec: { storage: { size: '20Gi' } } });
-  const sizes = desiredObjects(grown, { ...exampleOptions, claimSizes: new Map([[1, '10Gi']]) })
+  const sizes = desiredObjects(grown, {
+    ...exampleOptions,
+    claimTemplates: new Map([[1, { size: '10Gi', labels: {} }]]),
+  })
     .filter(({ kind }) => kind === 'StatefulSet')
     .map((object) => /"storage":"([^"]+)"/.exec(JSON.stringify(object))?.[1]);
 

@@ -47,7 +47,10 @@ const cases: Readonly<Record<string, Golden>> = {
       object,
     ]),
   ),
-  'StatefulSet-orders-2-elaborate': instanceSet(elaborate, 2, { ...exampleOptions, claimSize: '10Gi' }),
+  'StatefulSet-orders-2-elaborate': instanceSet(elaborate, 2, {
+    ...exampleOptions,
+    claimTemplate: { size: '10Gi', labels: { 'from.example/an-older-version': 'yes' } },
+  }),
   'Deployment-orders-pooler-ro-elaborate': poolerDeployment(elaborate, 'ro', exampleOptions),
   'Service-orders-primary-elaborate': primaryService(elaborate),
   'PersistentVolumeClaim-data-orders-2-0-growth': dataClaimPatch(elaborate, 2),

@@ -5,6 +5,7 @@ import { afterEach, expect, test } from 'vitest';
 import { annotations, apiVersion, kind, labels } from '../../src/api/names.ts';
 import type { ReplicatedPostgresStatus } from '../../src/api/replicatedPostgresStatus.ts';
 import { createKubeClient } from '../../src/kube/client.ts';
+import type { KubeObject } from '../../src/kube/kubeObject.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { silentLog } from '../../src/lib/log.ts';
 import { runOperator } from '../../src/operator/operator.ts';
@@ -394,4 +395,54 @@ test('an instance that has become primary while it was about to go is not remove
 
   api.remove('leases', 'orders-primary');
   await expect.poll(() => names(api, 'statefulsets'), soon).toEqual(['orders-1', 'orders-2']);
+});
+
+test('with onDelete Delete the volume of an instance goes once the instance has gone, an earlier topology’s stays', async () => {
+  const storage = { size: '1Gi', onDelete: 'Delete' };
+  const api = await runningTopology({ storage });
+  const putClaim = (ordinal: number, uid: string | undefined, creationTimestamp: string) =>
+    api.put('persistentvolumeclaims', {
+      apiVersion: 'v1',
+      kind: 'PersistentVolumeClaim',
+      metadata: {
+        name: `data-orders-${ordinal}-0`,
+        namespace: 'shop',
+        creationTimestamp,
+        labels: { [labels.topology]: 'orders', ...(uid === undefined ? {} : { [labels.topologyUid]: uid }) },
+        ownerReferences: [{ apiVersion: 'v1', kind: 'ConfigMap', name: 'backup', uid: 'uid-of-others' }],
+      },
+      spec: { resources: { requests: { storage: '1Gi' } } },
+    });
+  const template = api.find<{ spec: { volumeClaimTemplates: readonly KubeObject[] } }>(
+    'statefulsets',
+    'orders-3',
+  );
+  const uid = api.find('replicatedpostgreses', 'orders')?.metadata.uid;
+  expect(template?.spec.volumeClaimTemplates[0]?.metadata.labels).toMatchObject({
+    [labels.topologyUid]: uid,
+  });
+  putClaim(1, undefined, '2026-11-23T10:00:01Z');
+  putClaim(2, undefined, '2026-11-22T10:00:00Z');
+  putClaim(3, uid, '2026-11-23T10:00:01Z');
+  const claimOf = (ordinal: number) =>
+    api.find('persistentvolumeclaims', `data-orders-${ordinal}-0`)?.metadata;
+  await expect
+    .poll(() => claimOf(1)?.ownerReferences?.map((it) => it.uid), soon)
+    .toEqual(['uid-of-others', uid]);
+  await expect
+    .poll(() => claimOf(3)?.ownerReferences?.map((it) => it.uid), soon)
+    .toEqual(['uid-of-others', uid]);
+  api.put('replicatedpostgreses', {
+    ...api.find('replicatedpostgreses', 'orders'),
+    spec: topology('orders', { instances: 1, storage }).spec,
+  });
+
+  await expect.poll(() => names(api, 'statefulsets'), soon).toEqual(['orders-1']);
+  await expect
+    .poll(() => names(api, 'persistentvolumeclaims'), soon)
+    .toEqual(['data-orders-1-0', 'data-orders-2-0']);
+  expect(claimOf(2)).toMatchObject({
+    labels: { [labels.topology]: 'orders' },
+    ownerReferences: [{ uid: 'uid-of-others' }],
+  });
 });

@@ -7,6 +7,7 @@ import { initialReadsVerdict } from '../../src/plan/reads.ts';
 import { planTopology } from '../../src/plan/topology.ts';
 import {
   claim,
+  config,
   late,
   lease,
   manifest,
@@ -31,6 +32,7 @@ function lines(actions: readonly Action[]): readonly string[] {
       case 'recordEvent':
         return `${action.event.reason}: ${action.event.message}`;
       case 'deleteClaim':
+      case 'labelClaim':
       case 'ownClaim':
       case 'growClaim':
         return `${action.kind} ${action.name}`;
@@ -197,16 +199,38 @@ test('scaling down drops the member from the configuration before its StatefulSe
   ]);
 });
 
-test('with onDelete Delete the volume of a removed instance goes, and the others are owned by the topology', () => {
-  const spec = { instances: 2, storage: { size: '1Gi', onDelete: 'Delete' } };
-  const resource = { kind: 'valid', isDeleting: false, topology: topology(spec) } as const;
-  const { actions } = plan({ resource, claims: [claim(1), claim(2), claim(3)] });
+const claimLines = (changes: Partial<Observed>, spec: object = {}) => {
+  const storage = { size: '1Gi', onDelete: 'Delete' };
+  const resource = { kind: 'valid', isDeleting: false, topology: topology({ storage, ...spec }) } as const;
+  return lines(plan({ resource, ...changes }).actions).filter((it) => it.includes('Claim'));
+};
 
-  expect(lines(actions).filter((it) => it.includes('Claim'))).toEqual([
-    'ownClaim data-orders-1-0',
-    'ownClaim data-orders-2-0',
+test('with onDelete Delete the topology owns its volumes, and those of instances that are gone go', () => {
+  const claims = [claim(1), claim(2), claim(3)];
+  const two = { claims, config: config('orders-1', 'orders-2') };
+  const own = ['ownClaim data-orders-1-0', 'ownClaim data-orders-2-0'];
+  const live = [manifest('StatefulSet', 'orders-3')];
+
+  expect(claimLines(two, { instances: 2 })).toEqual([...own, 'deleteClaim data-orders-3-0']);
+  expect(claimLines({ ...two, live }, { instances: 2 })).toEqual([...own, 'ownClaim data-orders-3-0']);
+  expect(claimLines({ ...two, config: undefined }, { instances: 2 })).not.toContain(
     'deleteClaim data-orders-3-0',
-  ]);
+  );
+  expect(claimLines({ claims }, { instances: 2 })).not.toContain('deleteClaim data-orders-3-0');
+});
+
+test('volumes that an earlier topology of this name has left are neither owned nor grown nor deleted', () => {
+  const left = (ordinal: number) => claim(ordinal, { topologyUid: 'another' });
+  const old = (ordinal: number) => claim(ordinal, { topologyUid: undefined, isYounger: false });
+  const storage = { size: '2Gi', onDelete: 'Delete' };
+
+  expect(claimLines({ claims: [left(1), old(2), left(8), old(9)] }, { storage })).toEqual([]);
+});
+
+test('a volume that was made for a member is marked as the topology’s', () => {
+  const fresh = (ordinal: number) => claim(ordinal, { topologyUid: undefined });
+
+  expect(claimLines({ claims: [fresh(1), fresh(9)] })).toEqual(['labelClaim data-orders-1-0']);
 });
 
 test('an invalid resource is said to be, and nothing else is touched', () => {
