@@ -74,6 +74,7 @@ function readOptions(): OperatorOptions {
   const podName = env['POD_NAME'] ?? hostname();
   return {
     namespace: env['POD_NAMESPACE'] ?? 'default',
+    electionLease: env['ELECTION_LEASE'] ?? 'replica-manager-operator',
     podName,
     identity: `${podName}_${randomUUID()}`,
     watchNamespaces: namespaces.length === 0 ? undefined : namespaces,

@@ -28,6 +28,8 @@ import { type OwnedKind, Watches } from './watches.ts';
 export interface OperatorOptions {
   /** Where the Lease of the election lives. */
   readonly namespace: string;
+  /** Its name; operators with the same one take turns. */
+  readonly electionLease: string;
   readonly podName: string;
   /** Different for every process. */
   readonly identity: string;
@@ -44,8 +46,6 @@ export interface OperatorWorld {
   readonly randomBytes: (size: number) => Buffer;
   readonly log: Log;
 }
-
-const electionLease = 'replica-manager-operator';
 
 /** A safety net for what no watch has told: every topology is looked at so often. */
 const resyncMs = 600_000;
@@ -70,7 +70,7 @@ export async function runOperator(
   const stop = new AbortController();
   const until = AbortSignal.any([signal, stop.signal]);
   const elector = new LeaderElector(kube, {
-    lease: { namespace: options.namespace, name: electionLease },
+    lease: { namespace: options.namespace, name: options.electionLease },
     identity: options.identity,
   });
   const serve = { port: options.port, metrics: () => metrics.registry.metrics(), trouble: () => undefined };

@@ -62,6 +62,22 @@ test('the operator has every right that it gives to agents and poolers, or it co
   expect(rightsOf(given).filter((right) => !own.has(right))).toEqual([]);
 });
 
+test('operators of a release elect their leader by a Lease of their own, and may touch no other', () => {
+  const lease = '{{ include "replica-manager.electionLease" . }}';
+  const rules = /-election\n[\s\S]*?\nrules:\n([\s\S]*?)---\n/.exec(chart('templates/rbac.yaml'))?.[1] ?? '';
+
+  expect(parse(rules.replaceAll(lease, 'lease'))).toEqual([
+    { apiGroups: ['coordination.k8s.io'], resources: ['leases'], verbs: ['create'] },
+    {
+      apiGroups: ['coordination.k8s.io'],
+      resources: ['leases'],
+      resourceNames: ['lease'],
+      verbs: ['get', 'update'],
+    },
+  ]);
+  expect(chart('templates/deployment.yaml')).toContain(`- name: ELECTION_LEASE\n          value: ${lease}\n`);
+});
+
 test('no right of the operator is a wildcard or stands there twice', () => {
   const rights = rightsOf(topologyRules());
 

@@ -37,6 +37,7 @@ function startOperator(api: MemoryApiServer, identity = 'operator-a') {
   });
   const options = {
     namespace: 'system',
+    electionLease: 'operator',
     podName: identity,
     identity,
     watchNamespaces: undefined,

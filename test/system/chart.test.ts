@@ -88,8 +88,30 @@ test('by default two operators watch all namespaces, with a ClusterRole', async 
       OPERATOR_IMAGE: 'replica-manager:0.1.0',
       POOLER_IMAGE: 'replica-manager-pgbouncer:0.1.0',
       WATCH_NAMESPACE: '',
+      ELECTION_LEASE: 'replica-manager-operator',
     },
   });
+});
+
+test('two releases in one namespace do not wait for one another', async () => {
+  const electionOf = async (name: string) => {
+    const objects = await renderChart(name);
+    const role = objects.find(({ kind, metadata }) => kind === 'Role' && metadata.name.endsWith('-election'));
+    const rules = (role?.['rules'] ?? []) as readonly { resourceNames?: readonly string[] }[];
+    return [
+      operatorOf(objects).env['ELECTION_LEASE'],
+      ...rules.flatMap(({ resourceNames = [] }) => resourceNames),
+    ];
+  };
+
+  expect(await electionOf('--set=replicas=1')).toEqual([
+    'replica-manager-operator',
+    'replica-manager-operator',
+  ]);
+  expect(await electionOf('--name-template=second')).toEqual([
+    'second-replica-manager-operator',
+    'second-replica-manager-operator',
+  ]);
 });
 
 test('with named namespaces it gets a Role in each and cluster-wide only what nodes tell', async () => {

@@ -7,6 +7,11 @@
 {{- end -}}
 {{- end -}}
 
+{{- /* Releases in one namespace must not wait for one another's leader. */ -}}
+{{- define "replica-manager.electionLease" -}}
+{{- include "replica-manager.fullname" . }}-operator
+{{- end -}}
+
 {{- define "replica-manager.selectorLabels" -}}
 app.kubernetes.io/name: {{ .Chart.Name }}
 app.kubernetes.io/instance: {{ .Release.Name }}
