@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { askPooler } from '../fixtures/askPooler.ts';
 import { eventually, kubectl, listObjects } from '../fixtures/kubectl.ts';
 import {
   namespace,
@@ -66,11 +67,10 @@ test('writes, replication and poolers go on without the operator, and nothing re
       (it) => it === 't',
     );
   }
-  const inPod = ['-n', namespace, 'exec', `${primary}-0`, '-c', 'postgres', '--', 'sh', '-c'];
-  const login = 'host=orders-pooler-rw port=6432 user=app dbname=app sslmode=require';
-  const command = `PGPASSWORD=$(cat /etc/replica-manager/secrets/app/password) psql "${login}" -Atqc "select 1"`;
-  const throughPooler = await kubectl([...inPod, command]);
-  expect(throughPooler.trim()).toBe('1');
+  const written = 'insert into through_pooler values (2) returning pg_is_in_recovery()';
+  const table = 'create table if not exists through_pooler (value int)';
+  expect(await askPooler([table, written], { pooler: 'rw' })).toMatch(/^f$/m);
+  expect(await askPooler(['select pg_is_in_recovery()'], { pooler: 'ro' })).toBe('t');
 
   await scaleOperator(2);
   await readyTopology();

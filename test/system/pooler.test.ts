@@ -1,5 +1,6 @@
 // What an application sees of the poolers, from a pod of the cluster.
 import { beforeAll, expect, test } from 'vitest';
+import { askPooler } from '../fixtures/askPooler.ts';
 import { eventually, kubectl } from '../fixtures/kubectl.ts';
 import {
   instanceStatus,
@@ -11,26 +12,6 @@ import {
 } from '../fixtures/topology.ts';
 
 const whoAreYou = 'select inet_server_addr()';
-
-interface Login {
-  readonly pooler: 'rw' | 'ro';
-  readonly user?: 'app' | 'postgres';
-  readonly database?: string;
-  readonly sslmode?: string;
-}
-
-/** Lines that psql prints in an instance's pod; what goes wrong is printed too. */
-async function askPooler(statements: readonly string[], login: Login): Promise<string> {
-  const { pooler, user = 'app', database = 'app', sslmode = 'require' } = login;
-  const port = pooler === 'rw' ? 6432 : 6433;
-  const place = `host=orders-pooler-${pooler} port=${port} user=${user} dbname=${database} sslmode=${sslmode}`;
-  const password = `/etc/replica-manager/secrets/${user === 'app' ? 'app' : 'superuser'}/password`;
-  const psql = `psql "${place}" -X -At ${statements.map((sql) => `-c "${sql}"`).join(' ')}`;
-  const command = `PGPASSWORD=$(cat ${password}) ${psql} 2>&1 || true`;
-  const pod = `${await primaryName()}-0`;
-  const text = await kubectl(['-n', namespace, 'exec', pod, '-c', 'postgres', '--', 'sh', '-c', command]);
-  return text.trim();
-}
 
 async function addressOf(instance: string): Promise<string> {
   const jsonpath = 'jsonpath={.status.podIP}';

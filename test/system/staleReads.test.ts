@@ -1,6 +1,8 @@
 // A replica whose replay stands still while the primary writes must leave every way of reading, and
 // must come back once it has caught up.
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { askPooler } from '../fixtures/askPooler.ts';
+import { type Doing, keepDoing } from '../fixtures/keepDoing.ts';
 import { eventually, kubectl } from '../fixtures/kubectl.ts';
 import {
   instanceStatus,
@@ -13,11 +15,10 @@ import {
 } from '../fixtures/topology.ts';
 
 const late = 'orders-3';
-let writing = true;
-let writer: Promise<void> | undefined;
+let writer: Doing | undefined;
 
-/** Hosts that the read-only pooler's server connections may go to, as its own console shows them. */
-async function poolerHosts(): Promise<string> {
+/** Hosts that the read-only poolers are told to connect to. */
+async function configuredHosts(): Promise<string> {
   const pods = await kubectl([
     '-n',
     namespace,
@@ -49,22 +50,33 @@ async function poolerHosts(): Promise<string> {
   return (await Promise.all(answers)).join('');
 }
 
+/** Connections of the application to the late replica, which only the read-only poolers make here. */
+const connectionsToLate = async () =>
+  Number(await sql(late, "select count(*) from pg_stat_activity where usename = 'app'"));
+
+/** One client of the read-only pooler, and twenty transactions; fails when one of them does. */
+async function readThroughPooler(): Promise<void> {
+  const reads = Array.from({ length: 20 }, () => "select 'read' from pg_sleep(0.05)");
+  const answers = await askPooler(reads, { pooler: 'ro' });
+  expect(answers.split('\n')).toEqual(reads.map(() => 'read'));
+}
+
 beforeAll(async () => {
   await readyTopology();
   const primary = await primaryName();
   await sql(primary, 'create table if not exists ticks (at timestamptz); truncate ticks');
-  writer = (async () => {
-    while (writing) await sql(primary, 'insert into ticks select now() from generate_series(1, 5)');
-  })();
+  writer = keepDoing(() => sql(primary, 'insert into ticks select now() from generate_series(1, 5)'));
 });
 
+// The replay first: whatever else has failed, no other test is to meet a replica that stands still.
 afterAll(async () => {
-  writing = false;
-  await writer;
   await sql(late, 'select pg_wal_replay_resume()');
+  await writer?.stop();
 });
 
 test('a replica with paused replay leaves the read Service, the endpoints document and the read-only pooler', async () => {
+  await using _reader = keepDoing(readThroughPooler);
+  await eventually('the pooler reads from it', 30_000, connectionsToLate, (count) => count > 0);
   await sql(late, 'select pg_wal_replay_pause()');
   const started = performance.now();
   const since = () => Math.round(performance.now() - started);
@@ -93,13 +105,21 @@ test('a replica with paused replay leaves the read Service, the endpoints docume
   );
   console.log(`replay paused → out of the read Service: ${since()} ms`);
   await eventually(
-    'it left the read-only pooler',
+    'the read-only poolers are told to leave it',
     10_000,
-    poolerHosts,
-    (hosts) => !hosts.includes(`${late}-0`),
+    configuredHosts,
+    (hosts) => hosts !== '' && !hosts.includes(`${late}-0`),
     200,
   );
-  console.log(`replay paused → out of the read-only pooler: ${since()} ms`);
+  console.log(`replay paused → out of the configuration of the read-only poolers: ${since()} ms`);
+  await eventually(
+    'the read-only poolers have no connection to it, while clients read',
+    10_000,
+    connectionsToLate,
+    (count) => count === 0,
+    200,
+  );
+  console.log(`replay paused → no connection of the read-only poolers: ${since()} ms`);
 
   const status = await instanceStatus(late);
   expect(status.ready).toBe(true);
@@ -108,6 +128,7 @@ test('a replica with paused replay leaves the read Service, the endpoints docume
 });
 
 test('it comes back to all of them when it has caught up', async () => {
+  await using _reader = keepDoing(readThroughPooler);
   await sql(late, 'select pg_wal_replay_resume()');
   const started = performance.now();
   const since = () => Math.round(performance.now() - started);
@@ -134,10 +155,10 @@ test('it comes back to all of them when it has caught up', async () => {
   );
   console.log(`replay resumed → routable again in status, document and Service: ${since()} ms`);
   await eventually(
-    'it is in the read-only pooler',
-    10_000,
-    poolerHosts,
-    (hosts) => hosts.includes(`${late}-0`),
+    'the read-only poolers read from it',
+    15_000,
+    connectionsToLate,
+    (count) => count > 0,
     200,
   );
   console.log(`replay resumed → back in the read-only pooler: ${since()} ms`);
