@@ -1,8 +1,11 @@
 // Every error that the router itself raises. Errors of PostgreSQL pass through it unchanged, with the
 // SQLSTATE in `code`, so that applications go on switching on what they know.
 
-/** Codes are API: never renamed, safe to switch on. `isRetryable` means that nothing of the statement ran. */
-const codes = {
+/**
+ * Codes are API: never renamed, safe to switch on, each described in docs/reference/errors.md. `isRetryable` means that nothing
+ * of the statement ran.
+ */
+export const routerErrorCodes = {
   RPG_NO_ENDPOINTS: { isRetryable: true },
   RPG_ENDPOINTS_INVALID: { isRetryable: true },
   RPG_NO_CREDENTIALS: { isRetryable: true },
@@ -18,7 +21,7 @@ const codes = {
   RPG_CLOSED: { isRetryable: false },
 } as const satisfies Record<string, { isRetryable: boolean }>;
 
-export type RouterErrorCode = keyof typeof codes;
+export type RouterErrorCode = keyof typeof routerErrorCodes;
 
 // A registered symbol, so that `instanceof` holds when an application has loaded the package twice.
 const brand = Symbol.for('replica-manager.RouterError');
@@ -33,7 +36,7 @@ export class RouterError extends Error {
   constructor(code: RouterErrorCode, message: string, options?: { readonly cause?: unknown }) {
     super(message, options);
     this.code = code;
-    this.isRetryable = codes[code].isRetryable;
+    this.isRetryable = routerErrorCodes[code].isRetryable;
     Object.defineProperty(this, brand, { value: true });
   }
 
