@@ -36,6 +36,10 @@ export interface AgentMemory {
   lastErrorAbout: 'receiver' | 'settings' | 'server';
   /** What PostgreSQL does not take of the parameters `of`, as JSON. */
   refused: { readonly of: string; readonly names: readonly string[] };
+  /** What PostgreSQL does not take of the hba lines `of`, as JSON. */
+  refusedHba: { readonly of: string; readonly lines: readonly string[] };
+  /** The pg_hba.conf that was checked last. */
+  checkedHba: string | null;
   /** Why an action failed when it was last tried, by the action. At most one plan's worth. */
   readonly failures: Map<string, string>;
   missingWal: string | null;
@@ -70,6 +74,8 @@ export function createAgentParts(deps: AgentDeps): AgentParts {
     lastError: null,
     lastErrorAbout: 'server',
     refused: { of: '', names: [] },
+    refusedHba: { of: '', lines: [] },
+    checkedHba: null,
     failures: new Map(),
     missingWal: null,
     pausedReplay: null,

@@ -101,6 +101,8 @@ async function configure(
   await writeSettingsFiles(parts.paths.pgdata, action.files);
   if (memory.lastErrorAbout === 'settings') memory.lastError = null;
   parts.server.reload();
+  // What PostgreSQL does not take of the new lines must be out of the file before the server ends for any reason.
+  if (action.changed.includes('hba')) parts.wake.now();
   log.info({ changed: action.changed }, 'settings of PostgreSQL were written');
   return 'done';
 }

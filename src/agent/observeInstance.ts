@@ -11,6 +11,7 @@ import type { AgentParts } from './agentParts.ts';
 import { readCertificateFiles } from './certificateFiles.ts';
 import { findPrograms } from './program.ts';
 import { readVolume } from './readVolume.ts';
+import { noteRefusedHbaLines, refusedHbaLines } from './refusedHbaLines.ts';
 import { readPasswords, rolesDigest } from './roles.ts';
 import { readSettingsFiles } from './settingsFiles.ts';
 
@@ -30,6 +31,7 @@ export async function observeInstance(
     observeCertificate(parts),
     config === null ? false : areRolesCurrent(parts, config.bootstrap),
   ]);
+  await noteRefusedHbaLines(server, files, parts);
   return {
     instance: settings.instance,
     stopRequested,
@@ -43,6 +45,7 @@ export async function observeInstance(
     files,
     refusedParameters:
       memory.refused.of === JSON.stringify(config?.postgres.parameters) ? memory.refused.names : [],
+    refusedHbaLines: refusedHbaLines(config?.postgres.hba ?? [], memory),
     certificateDigest,
     systemUser: systemUser(),
     places: {

@@ -28,6 +28,8 @@ export interface InstanceFacts {
   readonly files: SettingsFiles | null;
   /** Parameters of the settings that PostgreSQL does not take. */
   readonly refusedParameters: readonly string[];
+  /** Lines of `postgres.hba` that PostgreSQL does not take. */
+  readonly refusedHbaLines: readonly string[];
   readonly certificateDigest: string;
   readonly systemUser: string;
   readonly places: ServerPlaces;

@@ -1,4 +1,7 @@
 // The settings files as an instance's duty wants them, and the step from what is in the volume to that.
+//
+// Invariant: a server starts only with hba lines that a server before it was started or ran with. PostgreSQL tells which
+// lines it does not take while it runs, and does not start with one of them.
 
 import { databaseRoles, slotName } from '../api/names.ts';
 import type { TopologyConfig } from '../api/topologyConfig.ts';
@@ -25,9 +28,33 @@ export function planSettings(
 
 /** What is told about parameters that PostgreSQL does not take; null when it takes all of them. */
 export function refusedReason(facts: InstanceFacts): string | null {
+  const refused = (what: string, field: string) =>
+    `PostgreSQL refuses ${what}: correct ${field}; until then the instance runs without`;
   const names = facts.refusedParameters;
-  if (names.length === 0) return null;
-  return `PostgreSQL refuses ${names.join(', ')}: correct spec.postgres.parameters; until then the instance runs without`;
+  // By their place: a line may hold the password of a directory server.
+  const places = (facts.config?.postgres.hba ?? []).flatMap((line, index) =>
+    facts.refusedHbaLines.includes(line) ? [`spec.postgres.hba[${index}]`] : [],
+  );
+  const reasons = [
+    ...(names.length === 0 ? [] : [refused(names.join(', '), 'spec.postgres.parameters')]),
+    ...(places.length === 0 ? [] : [refused(places.join(', '), 'these lines')]),
+  ];
+  return reasons.length === 0 ? null : reasons.join('; ');
+}
+
+/** Nobody comes in by less than what was asked for while it is not known which of the lines are taken. */
+const closedLine =
+  'host     all          all  all  reject  # until a server has started without the lines of the resource';
+
+function hbaLines(facts: InstanceFacts, config: TopologyConfig): readonly string[] {
+  const { server, files } = facts;
+  const lines = config.postgres.hba.filter((it) => !facts.refusedHbaLines.includes(it));
+  if (server.kind === 'answering') return lines;
+  const present = new Set(files?.hba.split('\n'));
+  // It has ended twice without an answer: the lines may be why.
+  const isSuspect = server.kind === 'stopped' ? server.exits > 1 : present.has(closedLine);
+  if (isSuspect && config.postgres.hba.length > 0) return [closedLine];
+  return lines.filter((it) => present.has(it));
 }
 
 function desiredFiles(
@@ -50,7 +77,7 @@ function desiredFiles(
   });
   return {
     conf: settingsFile(settings, facts.certificateDigest),
-    hba: hbaFile(databaseRoles, config.postgres.hba),
+    hba: hbaFile(databaseRoles, hbaLines(facts, config)),
     ident: identFile(databaseRoles, facts.systemUser),
   };
 }

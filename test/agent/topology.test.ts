@@ -2,7 +2,7 @@
 // on one another: each begins where the one before has ended.
 
 import { once } from 'node:events';
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { request } from 'node:https';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { readCertificateFiles } from '../../src/agent/certificateFiles.ts';
@@ -85,6 +85,38 @@ test('parameters that PostgreSQL refuses are reported, and the others take effec
     .toEqual([{ deadlock_timeout: '3s' }]);
   expect(first.status).toMatchObject({ phase: 'running', role: 'primary', lastError: null });
   withParameters(before);
+  await first.reaches('takes all of them', (it) => it.reason === null);
+});
+
+test('hba lines that PostgreSQL refuses are reported and do not keep the server from starting again', {
+  timeout: 60_000,
+}, async () => {
+  const first = topology.instance(1);
+  const [good, bad] = ['host app app 10.0.0.0/8 scram-sha-256', 'host app app 10.0.0.0/33 scram-sha-256'];
+  const withLines = (hba: string[]) =>
+    topology.configure((config) => ({ ...config, postgres: { ...config.postgres, hba } }));
+  withLines([good, bad]);
+  await first.reaches(
+    'reports the line',
+    (it) => it.reason?.includes('refuses spec.postgres.hba[1]') === true,
+  );
+  const inFile = async () =>
+    (await readFile(`${first.paths.pgdata}/pg_hba.conf`, 'utf8'))
+      .split('\n')
+      .filter((it) => it.includes('10.0.0'));
+  await expect.poll(inFile, waiting).toEqual([good]);
+  await first.stop();
+  // Both the next start and an agent that has died before it could take the line out.
+  const file = `${first.paths.pgdata}/pg_hba.conf`;
+  await writeFile(file, (await readFile(file, 'utf8')).replace(good, `${good}\n${bad}`));
+  first.start();
+  await first.runsAs('primary');
+  await expect.poll(inFile, waiting).toEqual([good]);
+  await first.reaches(
+    'reports the line',
+    (it) => it.reason?.includes('refuses spec.postgres.hba[1]') === true,
+  );
+  withLines([]);
   await first.reaches('takes all of them', (it) => it.reason === null);
 });
 

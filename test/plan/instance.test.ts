@@ -197,6 +197,39 @@ describe('daily life', () => {
   });
 });
 
+describe('hba lines', () => {
+  const [good, bad] = ['host all app 10.0.0.0/8 scram-sha-256', 'host all app 10.0.0.0/33 reject'];
+  const asked = { ...established, postgres: { ...established.postgres, hba: [good, bad] } };
+  const written = (change: Parameters<typeof primary>[0], before: readonly string[]) => {
+    const of = primary({ config: asked, ...change });
+    const hba = ['# ours', ...before, ''].join('\n');
+    const configure = planInstance({ ...of, files: { conf: '', ident: '', hba } }).actions.find(
+      (it) => it.kind === 'configure',
+    );
+    if (configure?.kind !== 'configure') throw new Error('nothing is written');
+    return configure.files.hba.split('\n').filter((it) => / app | # until/.test(it));
+  };
+
+  test('new ones are written while the server answers, and those that it refuses are left out and told', () => {
+    expect(written({}, [])).toEqual([good, bad]);
+    expect(written({ refusedHbaLines: [bad] }, [good, bad])).toEqual([good]);
+    expect(planInstance(primary({ config: asked, refusedHbaLines: [bad] })).reason).toBe(
+      `PostgreSQL refuses spec.postgres.hba[1]: correct these lines; until then the instance runs without`,
+    );
+  });
+
+  test('a server starts with those that are in force, and with none when it keeps ending', () => {
+    expect(written({ server: stopped }, [good])).toEqual([good]);
+    const ended = (exits: number) => ({ kind: 'stopped', exits, stoppedForMs: 60_000 }) as const;
+    expect(written({ server: ended(1) }, [good, bad])).toEqual([good, bad]);
+    const [closed, ...others] = written({ server: ended(2) }, [good, bad]);
+    expect([closed, others]).toEqual([expect.stringMatching(/^host +all +all +all +reject +#/), []]);
+    const silent = { kind: 'silent', as: 'primary', silentForMs: 0 } as const;
+    expect(written({ server: silent }, [closed ?? ''])).toEqual([closed]);
+    expect(written({}, [closed ?? ''])).toEqual([good, bad]);
+  });
+});
+
 describe('who may not be primary', () => {
   test('a primary stops at once when another instance holds the Lease, and waits for a decision about its volume', () => {
     const taken = { lease: lease({ holder: 'orders-2', epoch: 2 }) };

@@ -93,6 +93,7 @@ export function facts(change: Partial<InstanceFacts> = {}): InstanceFacts {
     workFailure: null,
     files: null,
     refusedParameters: [],
+    refusedHbaLines: [],
     certificateDigest: 'abc',
     systemUser: 'postgres',
     places: { tlsDir: '/tls', socketDir: '/run', listenAddresses: '*', port: 5432 },
