@@ -2,13 +2,13 @@
 // rename at the end is the moment it exists: whatever is interrupted before leaves an unfinished folder, which
 // the next attempt removes.
 
-import { randomUUID } from 'node:crypto';
-import { readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { rename, rm } from 'node:fs/promises';
 import { databaseRoles } from '../api/names.ts';
 import type { Clock } from '../lib/clock.ts';
 import { type AgentSettings, volumePaths } from './agentSettings.ts';
 import { syncDirectory } from './atomicFile.ts';
 import { readControlData } from './controlFile.ts';
+import { withPasswordFile } from './passwordFile.ts';
 import { type Programs, runProgram } from './program.ts';
 import { writeRecord } from './record.ts';
 import { endServerProcesses } from './serverProcesses.ts';
@@ -54,19 +54,4 @@ function initdbArguments(pgdata: string, passwordFile: string): string[] {
     '--auth-host=scram-sha-256',
     '--no-instructions',
   ];
-}
-
-/** initdb takes the password from a file only; nobody else can read it, and it is gone afterwards. */
-async function withPasswordFile(
-  settings: AgentSettings,
-  work: (path: string) => Promise<unknown>,
-): Promise<void> {
-  const password = await readFile(`${settings.places.secretsDir}/superuser/password`, 'utf8');
-  const path = `${settings.places.tmpDir}/.pw-${randomUUID()}`;
-  try {
-    await writeFile(path, `${password.trim()}\n`, { mode: 0o600, flag: 'wx' });
-    await work(path);
-  } finally {
-    await rm(path, { force: true });
-  }
 }

@@ -10,6 +10,7 @@ import { execute } from './execute.ts';
 import { executePlan, standingFailures } from './executePlan.ts';
 import { firstStatus, instanceStatus } from './instanceStatus.ts';
 import { observeInstance } from './observeInstance.ts';
+import { removePasswordFiles } from './passwordFile.ts';
 import type { StatusSource } from './statusServer.ts';
 
 const cycleEveryMs = 1_000;
@@ -55,7 +56,7 @@ export class InstanceLoop implements StatusSource {
 
   /** Runs until `signal` is aborted and PostgreSQL has stopped in order. */
   async run(signal: AbortSignal): Promise<void> {
-    const { wake, clock, memory, lease, document, podLabel } = this.parts;
+    const { wake, clock, memory, lease, document, podLabel, settings, log } = this.parts;
     const end = new AbortController();
     const helpers = [lease.run(end.signal), document.run(end.signal), podLabel.run(end.signal)];
     const onAbort = () => {
@@ -65,6 +66,9 @@ export class InstanceLoop implements StatusSource {
     if (signal.aborted) onAbort();
     signal.addEventListener('abort', onAbort, { once: true });
     try {
+      await removePasswordFiles(settings).catch((error: unknown) =>
+        log.warn({ err: error }, 'a password file of an earlier agent may be left'),
+      );
       while (!memory.isFinished) {
         await this.#cycle(end.signal);
         if (!memory.isFinished) await wake.pause(this.#pauseMs(), clock);

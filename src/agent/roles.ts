@@ -2,9 +2,9 @@
 // from mounted secrets and go to PostgreSQL as SCRAM verifiers.
 
 import { createHash, randomBytes } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import { databaseRoles } from '../api/names.ts';
 import type { TopologyConfig } from '../api/topologyConfig.ts';
+import { readSecretFile } from '../lib/readSecretFile.ts';
 import {
   createDatabaseSql,
   databaseExistsSql,
@@ -26,13 +26,7 @@ export interface Passwords {
 
 /** Throws when a secret is not mounted. */
 export async function readPasswords(settings: AgentSettings): Promise<Passwords> {
-  const read = async (name: keyof Passwords) => {
-    const text = await readFile(`${settings.places.secretsDir}/${name}/password`, 'utf8');
-    const password = text.replace(/\r?\n$/, '');
-    if (password === '')
-      throw new Error(`the password in secret ${name} is empty, delete the secret to get a new one`);
-    return password;
-  };
+  const read = (name: keyof Passwords) => readSecretFile(`${settings.places.secretsDir}/${name}/password`);
   const [superuser, app, pooler] = await Promise.all([read('superuser'), read('app'), read('pooler')]);
   return { superuser, app, pooler };
 }

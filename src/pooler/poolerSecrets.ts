@@ -3,6 +3,7 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { databaseRoles } from '../api/names.ts';
+import { readSecretFile } from '../lib/readSecretFile.ts';
 
 export interface PoolerSecrets {
   readonly certificate: Buffer;
@@ -18,18 +19,18 @@ export interface PoolerSecretFiles {
   readonly passwordFile: string;
 }
 
-/** @throws Error when one of the files is missing */
+/** @throws Error when one of the files is missing, or the password is empty */
 export async function readPoolerSecrets(files: PoolerSecretFiles): Promise<PoolerSecrets> {
   const [certificate, key, authority, password] = await Promise.all([
     readFile(`${files.tlsDir}/tls.crt`),
     readFile(`${files.tlsDir}/tls.key`),
     readFile(`${files.tlsDir}/ca.crt`),
-    readFile(files.passwordFile),
+    readSecretFile(files.passwordFile),
   ]);
   const hash = createHash('sha256');
-  for (const content of [certificate, key, authority, password])
+  for (const content of [certificate, key, authority, Buffer.from(password)])
     hash.update(`${content.length}\n`).update(content);
-  return { certificate, key, users: usersText(password.toString('utf8').trim()), digest: hash.digest('hex') };
+  return { certificate, key, users: usersText(password), digest: hash.digest('hex') };
 }
 
 /** In that file a quote is written twice. */
