@@ -121,6 +121,7 @@ function namesSections(): string[] {
     '## Labels and annotations',
     meanings('Label', {
       [labels.topology]: 'On every object of a topology: its name.',
+      [labels.topologyUid]: 'On claims: the uid of the ReplicatedPostgres that they were made for.',
       [labels.instance]: 'On every object of an instance: its name, for example `orders-1`.',
       [labels.role]: 'On instance pods: `primary` or `replica`. Put there by the agent.',
       [labels.routable]:

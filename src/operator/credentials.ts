@@ -48,15 +48,18 @@ export interface CredentialsPlan {
  * Decides what has to be made. Actions that make certificates come behind the one that makes their authority.
  *
  * A Secret that is not among the observed counts as missing and its password is made anew, so the caller must have
- * seen all Secrets of the topology, and must create a missing one rather than overwrite one that has come since.
+ * seen all Secrets of the topology, and must create a missing one rather than overwrite one that has come since. What is
+ * `remembered` of a missing one is kept instead: it is in use.
  */
 export function planCredentials(
   observed: readonly ObservedSecret[],
   topology: ReplicatedPostgres,
   nowMs: number,
+  remembered?: TopologyCredentials,
 ): CredentialsPlan {
   const names = objectNames(topology.metadata.name);
-  const read = fieldsOf(observed);
+  const read =
+    remembered === undefined ? fieldsOf(observed) : orRemembered(fieldsOf(observed), remembered, names);
 
   const passwords = (
     [
@@ -195,6 +198,30 @@ function fieldsOf(observed: readonly ObservedSecret[]): Read {
   return (secret, key) => {
     const encoded = byName.get(secret)?.[key];
     return encoded === undefined || encoded === '' ? undefined : Buffer.from(encoded, 'base64').toString();
+  };
+}
+
+/** Passwords and the authority where no Secret has them. An authority comes from one place or the other, never from both. */
+function orRemembered(
+  read: Read,
+  { superuserPassword, poolerPassword, applicationPassword, authority }: TopologyCredentials,
+  names: ReturnType<typeof objectNames>,
+): Read {
+  const passwords = new Map<string, string>([
+    [names.superuserSecret, superuserPassword],
+    [names.poolerSecret, poolerPassword],
+    [names.applicationSecret, applicationPassword],
+  ]);
+  const pair = new Map<string, string>([
+    ['tls.crt', authority.certificate],
+    ['tls.key', authority.key],
+    ['ca.crt', authority.trusted],
+  ]);
+  const hasAuthority =
+    read(names.caSecret, 'tls.crt') !== undefined && read(names.caSecret, 'tls.key') !== undefined;
+  return (secret, key) => {
+    if (secret === names.caSecret && !hasAuthority) return pair.get(key);
+    return read(secret, key) ?? (key === 'password' ? passwords.get(secret) : undefined);
   };
 }
 

@@ -23,7 +23,7 @@ export async function observeCredentials(
   if (remembered?.secretVersions === secretVersions(key, deps)) {
     return { state: nowMs < remembered.renewAtMs ? 'valid' : 'due', value: remembered.value };
   }
-  const plan = planCredentials(deps.watches.of('Secret', key), resource.topology, nowMs);
+  const plan = planCredentials(deps.watches.of('Secret', key), resource.topology, nowMs, remembered?.value);
   if (plan.actions.length > 0) return { state: 'missing', value: undefined };
   return { state: 'valid', value: await rememberCredentials(key, resource.topology, deps) };
 }
@@ -35,7 +35,8 @@ export async function rememberCredentials(
   deps: Deps,
 ): Promise<TopologyCredentials> {
   const nowMs = deps.clock.wallNow().getTime();
-  const plan = planCredentials(deps.watches.of('Secret', key), topology, nowMs);
+  const remembered = rememberedOf(key, topology, deps)?.value;
+  const plan = planCredentials(deps.watches.of('Secret', key), topology, nowMs, remembered);
   for (const { kind, reason } of plan.actions)
     deps.log.info({ topology: key, kind, reason }, 'making credentials');
   const value = await makeCredentials(plan, topology, { nowMs, randomBytes: deps.randomBytes });

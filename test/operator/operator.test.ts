@@ -447,3 +447,15 @@ test('with onDelete Delete the volume of an instance goes once the instance has 
     ownerReferences: [{ uid: 'uid-of-others' }],
   });
 });
+
+test('Secrets that are deleted come back with the passwords and the authority that are in use', async () => {
+  const api = await runningTopology();
+  const kept = ['orders-superuser', 'orders-pooler', 'orders-app', 'orders-ca'];
+  const dataOf = () => kept.map((it) => api.find<{ data: object }>('secrets', it)?.data);
+  const before = dataOf();
+  for (const name of kept) api.remove('secrets', name);
+
+  await expect.poll(() => names(api, 'secrets').filter((it) => kept.includes(it)), soon).toHaveLength(4);
+  await quiet(api);
+  expect(dataOf()).toEqual(before);
+});
