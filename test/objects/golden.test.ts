@@ -2,7 +2,6 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { stringify } from 'yaml';
-import { dataClaimPatch } from '../../src/objects/dataClaimPatch.ts';
 import { desiredObjects } from '../../src/objects/desiredObjects.ts';
 import { instanceSet } from '../../src/objects/instanceSet.ts';
 import { poolerDeployment } from '../../src/objects/poolerDeployment.ts';
@@ -53,7 +52,6 @@ const cases: Readonly<Record<string, Golden>> = {
   }),
   'Deployment-orders-pooler-ro-elaborate': poolerDeployment(elaborate, 'ro', exampleOptions),
   'Service-orders-primary-elaborate': primaryService(elaborate),
-  'PersistentVolumeClaim-data-orders-2-0-growth': dataClaimPatch(elaborate, 2),
 };
 
 test.for(Object.entries(cases))('%s is as its golden file says', ([name, object]) => {
