@@ -211,7 +211,7 @@ async function growClaim(
     );
   } catch (error) {
     if (!isRefusal(error)) throw error;
-    deps.memory.of(`${namespace}/${observed.key.name}`).refusedSizes.set(uid, size);
+    deps.memory.of(`${namespace}/${observed.key.name}`).refusedSizes.set(uid, { size, at: deps.clock.now() });
     const message = `the volume ${name} cannot grow to ${size}: ${error.message}`;
     recordEvent({ type: 'Warning', reason: 'VolumeCannotGrow', message }, observed, deps);
   }

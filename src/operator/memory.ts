@@ -8,8 +8,8 @@ export interface TopologyMemory {
   hasSaidFarewell: boolean;
   /** Credentials as last read or made, with the versions of the Secrets that they go with. */
   credentials: RememberedCredentials | undefined;
-  /** Sizes that claims could not be grown to, by the claim's uid. */
-  readonly refusedSizes: Map<string, string>;
+  /** Sizes that claims could not be grown to, by the claim's uid, and when (monotonic) that was said. */
+  readonly refusedSizes: Map<string, { readonly size: string; readonly at: number }>;
   /** What the API server refuses for good, by `Kind/name`. */
   readonly refusals: Map<string, Refusal>;
 }

@@ -15,7 +15,6 @@ import type { PlanTools } from '../plan/objects.ts';
 import type { ClaimFacts, InstanceFacts, Observed, PodFacts, ResourceFacts } from '../plan/observed.ts';
 import { buildDesired } from './buildDesired.ts';
 import type { Deps } from './deps.ts';
-import type { TopologyMemory } from './memory.ts';
 import { observeCredentials } from './observeCredentials.ts';
 import { readLeaseFacts } from './readLease.ts';
 
@@ -159,15 +158,23 @@ function readStuck({ status }: Pod): PodFacts['stuck'] {
   return undefined;
 }
 
-function observeClaims(key: string, { watches, memory }: Deps): readonly ClaimFacts[] {
+/** A storage class may be changed, or a quota raised. Until then asking again tells nothing new. */
+const refusedSizeStandsMs = 300_000;
+
+function observeClaims(key: string, { watches, memory, clock }: Deps): readonly ClaimFacts[] {
   const topology = watches.topologies.get(parseObjectKey(key))?.metadata;
-  return watches.of('PersistentVolumeClaim', key).map((it) => readClaim(it, topology, memory.of(key)));
+  const { refusedSizes } = memory.of(key);
+  return watches.of('PersistentVolumeClaim', key).map((claim) => {
+    const refused = refusedSizes.get(claim.metadata.uid);
+    const stands = refused !== undefined && clock.now() - refused.at < refusedSizeStandsMs;
+    return readClaim(claim, topology, stands ? refused.size : undefined);
+  });
 }
 
 function readClaim(
-  { metadata, spec }: PersistentVolumeClaim,
+  { metadata, spec, status }: PersistentVolumeClaim,
   topology: LiveObject['metadata'] | undefined,
-  { refusedSizes }: TopologyMemory,
+  refusedSize: string | undefined,
 ): ClaimFacts {
   const size = spec?.resources?.requests?.['storage'];
   const madeAt = Date.parse(metadata.creationTimestamp);
@@ -177,9 +184,10 @@ function readClaim(
     topologyUid: metadata.labels?.[labels.topologyUid],
     isYounger: topology !== undefined && madeAt > Date.parse(topology.creationTimestamp),
     isDeleting: metadata.deletionTimestamp !== undefined,
+    isBound: status?.phase === 'Bound',
     isOwned: metadata.ownerReferences?.some((it) => isOwner(it, topology)) === true,
     sizeBytes: parsed(parseBytes, size),
-    refusedBytes: parsed(parseBytes, refusedSizes.get(metadata.uid)),
+    refusedBytes: parsed(parseBytes, refusedSize),
   };
 }
 

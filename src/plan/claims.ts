@@ -43,10 +43,14 @@ function isLeft(name: string, { config, live }: Observed, { members }: Scale): b
   return ![...members, ...published, ...existing].some((it) => dataClaimName(it) === name);
 }
 
-/** A size that was refused once is not asked for again, until another one is wanted. */
-function isTooSmall(claim: Pick<ClaimFacts, 'sizeBytes' | 'refusedBytes'>, size: string): boolean {
+/** A size that was refused is not asked for again so soon, another one is. */
+function isTooSmall(
+  claim: Pick<ClaimFacts, 'isBound' | 'sizeBytes' | 'refusedBytes'>,
+  size: string,
+): boolean {
   const wantedBytes = parseBytes(size);
-  return claim.sizeBytes !== undefined && claim.sizeBytes < wantedBytes && claim.refusedBytes !== wantedBytes;
+  const isSmaller = claim.sizeBytes !== undefined && claim.sizeBytes < wantedBytes;
+  return claim.isBound && isSmaller && claim.refusedBytes !== wantedBytes;
 }
 
 /** Who came and who went. The very first instances are no news. */

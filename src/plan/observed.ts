@@ -87,11 +87,13 @@ export interface ClaimFacts {
   /** Whether it was made after the ReplicatedPostgres, and so cannot be an earlier one's. */
   readonly isYounger: boolean;
   readonly isDeleting: boolean;
+  /** Whether there is a volume behind it; one that waits for its volume cannot grow. */
+  readonly isBound: boolean;
   /** Whether it goes away together with the ReplicatedPostgres. */
   readonly isOwned: boolean;
   /** As asked for; undefined when it cannot be read. */
   readonly sizeBytes: number | undefined;
-  /** The size that the cluster has refused to grow it to, if any. */
+  /** The size that the cluster has refused to grow it to a short while ago, if any. */
   readonly refusedBytes: number | undefined;
 }
 

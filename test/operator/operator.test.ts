@@ -459,3 +459,28 @@ test('Secrets that are deleted come back with the passwords and the authority th
   await quiet(api);
   expect(dataOf()).toEqual(before);
 });
+
+test('a size that a volume may not grow to is asked for once', async () => {
+  const api = await startApi();
+  api.put('replicatedpostgreses', topology('orders', { storage: { size: '2Gi' } }));
+  startOperator(api);
+  await expect.poll(() => phase(api, 'orders'), soon).toBe('Provisioning');
+  const uid = api.find('replicatedpostgreses', 'orders')?.metadata.uid;
+  api.refuse('persistentvolumeclaims', 'data-orders-1-0', 'its class cannot grow', 403);
+  api.put('persistentvolumeclaims', {
+    apiVersion: 'v1',
+    kind: 'PersistentVolumeClaim',
+    metadata: {
+      name: 'data-orders-1-0',
+      namespace: 'shop',
+      labels: { [labels.topology]: 'orders', [labels.topologyUid]: uid },
+    },
+    spec: { resources: { requests: { storage: '1Gi' } } },
+    status: { phase: 'Bound' },
+  });
+  const tries = () => api.writes.filter((it) => it.includes('persistentvolumeclaims')).length;
+  await expect.poll(tries, soon).toBe(1);
+  api.remove('services', 'orders-primary');
+  await expect.poll(() => names(api, 'services'), soon).toContain('orders-primary');
+  expect(tries()).toBe(1);
+});

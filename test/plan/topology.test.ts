@@ -335,11 +335,13 @@ test('a volume that the agent refuses is the reason of its instance, in its own 
   });
 });
 
-test('volumes grow with the spec; a size that was refused is not asked for again', () => {
+test('volumes that are bound grow with the spec; a size that was refused is not asked for again', () => {
   const spec = { storage: { size: '2Gi' } };
   const claims = [claim(1), claim(2, { sizeBytes: 2 ** 31 }), claim(3, { refusedBytes: 2 ** 31 }), claim(9)];
+  const waiting = claim(1, { isBound: false });
 
   expect(lines(next({ claims }, spec).actions)).toEqual(['growClaim data-orders-1-0']);
+  expect(lines(next({ claims: [waiting] }, spec).actions)).toEqual([]);
 });
 
 test('a pod that is being deleted leaves the reads while it still answers', () => {
