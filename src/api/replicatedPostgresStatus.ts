@@ -41,10 +41,10 @@ const instanceStatus = z.strictObject({
     .optional()
     .meta({ description: 'State of its WAL receiver; replicas only.' }),
   zone: z.string().optional().meta({ description: 'Value of topology.kubernetes.io/zone of its node.' }),
-  pendingRestart: z
-    .array(z.string())
-    .optional()
-    .meta({ description: 'Parameters that take effect at its next restart.' }),
+  pendingRestart: z.array(z.string()).optional().meta({
+    description:
+      'What takes effect at its next restart: parameters, or a changed pod template or service account.',
+  }),
   measuredAt: time('When this was measured.').optional(),
 });
 

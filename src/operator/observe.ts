@@ -107,7 +107,7 @@ async function observeInstances(
       .sort()
       .map(async (name) => ({
         name,
-        pod: await observePod(byInstance.get(name), deps, signal),
+        pod: await observePod(byInstance.get(name), key, deps, signal),
         ...probes.facts(key, name),
       })),
   );
@@ -117,6 +117,7 @@ export const isInstance = (pod: Pod): boolean => pod.metadata.labels?.[labels.co
 
 async function observePod(
   pod: Pod | undefined,
+  key: string,
   deps: Deps,
   signal: AbortSignal,
 ): Promise<PodFacts | undefined> {
@@ -132,7 +133,24 @@ async function observePod(
     zone: node === undefined ? null : await deps.zones.zoneOf(node, signal),
     routableLabel: metadata.labels?.[labels.routable],
     stuck: readStuck(pod),
+    outdated: readOutdated(pod, key, deps),
   };
+}
+
+/** The kubelet goes on handing out tokens of an account that is gone, so its age is what tells. */
+function readOutdated({ metadata }: Pod, key: string, { watches }: Deps): PodFacts['outdated'] {
+  const { name } = parseObjectKey(key);
+  const set = watches.named('StatefulSet', key, metadata.labels?.[labels.instance] ?? '');
+  const account = watches.named('ServiceAccount', key, objectNames(name).instanceServiceAccount);
+  const wanted = set?.status?.updateRevision;
+  const made = metadata.labels?.['controller-revision-hash'];
+  const isOlder =
+    account !== undefined &&
+    Date.parse(account.metadata.creationTimestamp) > Date.parse(metadata.creationTimestamp);
+  return [
+    ...(wanted !== undefined && made !== undefined && made !== wanted ? (['pod template'] as const) : []),
+    ...(isOlder ? (['service account'] as const) : []),
+  ];
 }
 
 /** What every container goes through while it starts. */

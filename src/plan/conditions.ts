@@ -4,7 +4,7 @@
 // measurement, so that a condition is the same object until something has happened.
 
 import type { Condition, ConditionType, InstanceStatus } from '../api/replicatedPostgresStatus.ts';
-import type { PoolerFacts } from './observed.ts';
+import { outdatedParts, type PoolerFacts } from './observed.ts';
 
 export type Verdict = readonly [
   type: ConditionType,
@@ -135,13 +135,33 @@ function pendingRestart({ instances }: ConditionFacts): Verdict {
   const waiting = instances.filter((it) => (it.pendingRestart ?? []).length > 0);
   if (waiting.length === 0)
     return ['PendingRestart', 'False', 'NothingPending', 'all settings are in effect'];
-  const names = [...new Set(waiting.flatMap((it) => it.pendingRestart ?? []))].sort();
   return [
     'PendingRestart',
     'True',
     'RestartNeeded',
-    `${names.join(', ')} take effect when ${waiting.map((it) => it.name).join(', ')} restart`,
+    [...restarts(waiting), ...replacements(waiting)].join('; '),
   ];
+}
+
+const outdated: ReadonlySet<string> = new Set(outdatedParts);
+
+/** A parameter takes effect when PostgreSQL starts again, in whichever pod. */
+function restarts(waiting: readonly InstanceStatus[]): readonly string[] {
+  const isParameter = (name: string) => !outdated.has(name);
+  const instances = waiting.filter((it) => it.pendingRestart?.some(isParameter));
+  if (instances.length === 0) return [];
+  const names = new Set(instances.flatMap((it) => it.pendingRestart?.filter(isParameter) ?? []));
+  return [
+    `${[...names].sort().join(', ')} take effect when ${instances.map((it) => it.name).join(', ')} restart`,
+  ];
+}
+
+function replacements(waiting: readonly InstanceStatus[]): readonly string[] {
+  return outdatedParts.flatMap((part) => {
+    const instances = waiting.filter((it) => it.pendingRestart?.includes(part)).map((it) => it.name);
+    if (instances.length === 0) return [];
+    return [`the ${part} of ${instances.join(', ')} has changed, delete the pod to take the change over`];
+  });
 }
 
 function isProgressing({ instances, wanted }: ConditionFacts): Verdict {

@@ -27,13 +27,14 @@ export function judgeInstance(
   const silent = { role: 'unknown', ready: false, routable: false, promotable: false } as const;
   if (facts?.pod === undefined) return { name, ...silent, reason: reason ?? 'has no pod' };
   const zone = facts.pod.zone === null ? {} : { zone: facts.pod.zone };
+  const restart = pendingRestart(facts, facts.pod);
 
   switch (facts.probe.kind) {
     case 'pending':
       // A pod that is ready was measured by whoever was leader before; a new one has to show itself first.
       if (facts.pod.isReady && reason === undefined && context.previous !== undefined)
         return asBefore(context.previous, facts, context);
-      return { name, ...silent, ...zone, reason: reason ?? 'has not been measured yet' };
+      return { name, ...silent, ...zone, ...restart, reason: reason ?? 'has not been measured yet' };
     case 'unreachable':
       return {
         name,
@@ -43,9 +44,10 @@ export function judgeInstance(
         reason: reason ?? 'does not answer',
         ...(name === context.primary ? {} : { receiver: 'unknown' as const }),
         ...zone,
+        ...restart,
       };
     case 'measured':
-      return { ...measured(name, facts, facts.probe, context, reason), ...zone };
+      return { ...measured(name, facts, facts.probe, context, reason), ...zone, ...restart };
   }
 }
 
@@ -94,9 +96,15 @@ function measured(
     ...(probe.receivedLsn === null ? {} : { receivedLsn: formatLsn(probe.receivedLsn) }),
     ...(probe.replayedLsn === null ? {} : { replayedLsn: formatLsn(probe.replayedLsn) }),
     ...(isReplica ? { receiver: isStreaming ? ('streaming' as const) : ('down' as const) } : {}),
-    ...(probe.pendingRestart.length === 0 ? {} : { pendingRestart: [...probe.pendingRestart] }),
     measuredAt,
   };
+}
+
+/** Parameters by their names, then what of the pod is out of date. */
+function pendingRestart({ probe }: InstanceFacts, { outdated }: PodFacts): { pendingRestart?: string[] } {
+  const parameters = probe.kind === 'measured' ? probe.probe.pendingRestart : [];
+  const waiting = [...parameters, ...outdated];
+  return waiting.length === 0 ? {} : { pendingRestart: waiting };
 }
 
 /** Tenths of a second are what a probe a second can tell. */

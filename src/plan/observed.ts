@@ -55,7 +55,13 @@ export interface PodFacts {
   readonly routableLabel: string | undefined;
   /** Why its containers do not run, in the kubelet's words: ImagePullBackOff, CrashLoopBackOff, … */
   readonly stuck: { readonly reason: string; readonly message: string } | undefined;
+  /** What has changed since it was made, and takes effect with its next pod. */
+  readonly outdated: readonly OutdatedPart[];
 }
+
+/** A new template, or an account that was made again: the tokens of the one before are worth nothing. */
+export type OutdatedPart = (typeof outdatedParts)[number];
+export const outdatedParts = ['pod template', 'service account'] as const;
 
 /** What the probes know of an instance. `pending`: none has finished yet. */
 export type ProbeFacts =

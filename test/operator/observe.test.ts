@@ -88,3 +88,21 @@ test('a size that a volume may not grow to is a fact for five minutes', async ()
   clock.advance(1);
   expect(await refused()).toEqual([undefined]);
 });
+
+test('a pod is out of date when its template has changed, or when its account is younger than itself', async () => {
+  const own = { [labels.topology]: 'orders', [labels.instance]: 'orders-1', [labels.component]: 'instance' };
+  const podOf = (revision: string) =>
+    live('Pod', 'orders-1-0', { metadata: { labels: { ...own, 'controller-revision-hash': revision } } });
+  const set = { ...live('StatefulSet', 'orders-1'), status: { updateRevision: 'orders-1-new' } };
+  const account = (creationTimestamp: string) =>
+    live('ServiceAccount', 'orders-instance', { metadata: { creationTimestamp } });
+  const outdated = async (...objects: readonly LiveObject[]) =>
+    (await cluster(resource(), ...objects).read()).instances.map((it) => it.pod?.outdated);
+  const asOld = account('2026-01-01T00:00:00Z');
+
+  expect(await outdated(podOf('orders-1-new'), set, asOld)).toEqual([[]]);
+  expect(await outdated(podOf('orders-1-old'), set, asOld)).toEqual([['pod template']]);
+  expect(await outdated(podOf('orders-1-new'), set, account('2026-01-01T00:00:01Z'))).toEqual([
+    ['service account'],
+  ]);
+});

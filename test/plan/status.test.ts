@@ -203,3 +203,21 @@ test('settings that wait for a restart are named in their condition', () => {
     message: 'max_connections take effect when orders-2 restart',
   });
 });
+
+test('a pod that is out of date is named in the same condition, with what to do', () => {
+  const instances = [
+    primary,
+    replica('orders-2', { pendingRestart: ['max_connections', 'pod template'] }),
+    replica('orders-3', { pendingRestart: ['pod template', 'service account'] }),
+  ];
+  const { conditions } = planStatus(facts({ instances }));
+
+  expect(conditions?.find((it) => it.type === 'PendingRestart')).toMatchObject({
+    status: 'True',
+    message: [
+      'max_connections take effect when orders-2 restart',
+      'the pod template of orders-2, orders-3 has changed, delete the pod to take the change over',
+      'the service account of orders-3 has changed, delete the pod to take the change over',
+    ].join('; '),
+  });
+});

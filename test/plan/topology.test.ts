@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import type { ReplicatedPostgresStatus } from '../../src/api/replicatedPostgresStatus.ts';
 import type { EndpointsDocument } from '../../src/endpoints/endpointsDocument.ts';
 import type { Action } from '../../src/plan/action.ts';
-import type { Manifest, Observed } from '../../src/plan/observed.ts';
+import type { InstanceFacts, Manifest, Observed } from '../../src/plan/observed.ts';
 import { initialReadsVerdict } from '../../src/plan/reads.ts';
 import { planTopology } from '../../src/plan/topology.ts';
 import {
@@ -16,8 +16,10 @@ import {
   primary,
   probe,
   replica,
+  streaming,
   tools,
   topology,
+  wallTime,
 } from '../fixtures/observed.ts';
 
 /** Actions as one line each. */
@@ -424,4 +426,21 @@ test.for([
   const { actions } = planTopology({ ...before, resource, lease: found }, tools);
 
   expect(lines(actions).filter((it) => /^delete|^Scaled|orders-config/.test(it))).toEqual([]);
+});
+
+test('what has changed since a pod was made is said, whether or not its server answers', () => {
+  const outdated = { pod: { ...pod('orders-3'), outdated: ['service account'] } } as const;
+  const waiting = (changes: Partial<InstanceFacts>) =>
+    statusOf(
+      next({ instances: [primary('orders-1'), replica('orders-2'), replica('orders-3', changes)] }).actions,
+    )?.instances?.[2]?.pendingRestart;
+  const asked = probe({ role: 'replica', receiver: streaming, pendingRestart: ['max_connections'] });
+
+  expect(waiting({ ...outdated, probe: { kind: 'unreachable', reason: 'timeout', sinceMs: 1 } })).toEqual([
+    'service account',
+  ]);
+  expect(waiting({ ...outdated, probe: { kind: 'measured', probe: asked, measuredAt: wallTime } })).toEqual([
+    'max_connections',
+    'service account',
+  ]);
 });
