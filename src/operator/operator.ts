@@ -23,6 +23,7 @@ import { runOperatorServer } from './operatorServer.ts';
 import { Probes } from './probes.ts';
 import { readLeaseFacts } from './readLease.ts';
 import { reconcile } from './reconcile.ts';
+import { reconcileDeadlineMs, Watchdog } from './watchdog.ts';
 import { type OwnedKind, Watches } from './watches.ts';
 
 export interface OperatorOptions {
@@ -66,27 +67,30 @@ export async function runOperator(
     reportingInstance: options.podName,
   });
   const deps = buildDeps(options, { ...world, client }, watches, events, metrics);
-  const ready = { isSynced: false };
+  const dog = new Watchdog(clock);
   const stop = new AbortController();
   const until = AbortSignal.any([signal, stop.signal]);
-  const elector = new LeaderElector(kube, {
-    lease: { namespace: options.namespace, name: options.electionLease },
-    identity: options.identity,
-  });
-  const serve = { port: options.port, metrics: () => metrics.registry.metrics(), trouble: () => undefined };
+  const elector = new LeaderElector(
+    { ...kube, clock: dog.electionClock },
+    {
+      lease: { namespace: options.namespace, name: options.electionLease },
+      identity: options.identity,
+    },
+  );
+  const server = {
+    port: options.port,
+    metrics: () => metrics.registry.metrics(),
+    trouble: () => dog.trouble,
+    unready: () => unreadyReason(watches),
+  };
 
   async function elect(): Promise<ElectionEnd> {
     await watches.synced();
-    ready.isSynced = true;
     log.info({}, 'the caches are filled, waiting to become leader');
-    return elector.run((leadership) => lead(deps, metrics, leadership), until);
+    return elector.run((leadership) => lead(deps, metrics, dog, leadership), until);
   }
 
-  const background = [
-    watches.run(until),
-    events.run(until),
-    runOperatorServer({ ...serve, isReady: () => ready.isSynced }, until),
-  ];
+  const background = [watches.run(until), events.run(until), runOperatorServer(server, until)];
   try {
     return await Promise.race([elect(), failure(background)]);
   } catch (error) {
@@ -96,6 +100,13 @@ export async function runOperator(
     stop.abort();
     await Promise.allSettled(background);
   }
+}
+
+/** A watch that breaks is opened again from where it was; only what has to be listed is unknown. */
+function unreadyReason({ health }: Watches): string | undefined {
+  const filled = health.filter((it) => it.phase === 'watching').length;
+  if (filled === health.length) return undefined;
+  return `the caches are not filled yet: ${filled} of ${health.length} are`;
 }
 
 /** Rejects as soon as one of them does, and never resolves: an end without a failure is nobody's news. */
@@ -126,7 +137,7 @@ function buildDeps(
   return { ...world, watches, events, queue, probes, zones, memory: new Memory(), images: options.images };
 }
 
-async function lead(deps: Deps, metrics: Metrics, signal: AbortSignal): Promise<void> {
+async function lead(deps: Deps, metrics: Metrics, dog: Watchdog, signal: AbortSignal): Promise<void> {
   const { watches, probes, queue, clock, log } = deps;
   log.info({}, 'this operator leads');
   watches.onChange((key, kind, now, before) => {
@@ -149,7 +160,8 @@ async function lead(deps: Deps, metrics: Metrics, signal: AbortSignal): Promise<
   const controller = {
     name: 'topology',
     queue,
-    reconcile: (key: string, stop: AbortSignal) => reconcile(key, deps, stop),
+    reconcile: (key: string, stop: AbortSignal) => dog.reconciling(key, () => reconcile(key, deps, stop)),
+    timeoutMs: reconcileDeadlineMs,
     onResult: (result: Parameters<Metrics['countReconcile']>[0]) => metrics.countReconcile(result),
     clock,
     log,

@@ -7,7 +7,8 @@ export interface OperatorServerDeps {
   readonly metrics: () => Promise<string>;
   /** One sentence when the process had better be started anew; undefined when it is well. */
   readonly trouble: () => string | undefined;
-  readonly isReady: () => boolean;
+  /** One sentence while it cannot do its work; undefined when it can. */
+  readonly unready: () => string | undefined;
 }
 
 /** Serves until the signal is aborted. Throws when the port is taken. */
@@ -46,10 +47,10 @@ async function answer(url: string, deps: OperatorServerDeps): Promise<Answer> {
       const trouble = deps.trouble();
       return trouble === undefined ? { status: 200, body: 'ok' } : { status: 500, body: trouble };
     }
-    case '/readyz':
-      return deps.isReady()
-        ? { status: 200, body: 'ok' }
-        : { status: 503, body: 'the caches are not filled yet' };
+    case '/readyz': {
+      const reason = deps.unready();
+      return reason === undefined ? { status: 200, body: 'ok' } : { status: 503, body: reason };
+    }
     default:
       return { status: 404, body: 'there is /metrics, /livez and /readyz' };
   }

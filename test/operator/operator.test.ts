@@ -10,6 +10,7 @@ import { systemClock } from '../../src/lib/clock.ts';
 import { silentLog } from '../../src/lib/log.ts';
 import { runOperator } from '../../src/operator/operator.ts';
 import { accountAnnotation } from '../../src/operator/restampDeployment.ts';
+import { freePort } from '../fixtures/freePort.ts';
 import { MemoryApiServer } from '../fixtures/memoryApiServer.ts';
 
 /** On a busy machine; nothing here takes a second otherwise. */
@@ -27,7 +28,7 @@ async function startApi(): Promise<MemoryApiServer> {
 }
 
 /** Runs an operator until the test ends, or until it is stopped. */
-function startOperator(api: MemoryApiServer, identity = 'operator-a') {
+function startOperator(api: MemoryApiServer, identity = 'operator-a', port = 0) {
   const stop = new AbortController();
   const client = createKubeClient({
     server: api.url,
@@ -42,7 +43,7 @@ function startOperator(api: MemoryApiServer, identity = 'operator-a') {
     identity,
     watchNamespaces: undefined,
     images: { operator: 'operator:1', pooler: 'pooler:1' },
-    port: 0,
+    port,
   };
   const world = { client, clock: systemClock, random: Math.random, randomBytes, log: silentLog };
   const ended = runOperator(options, world, stop.signal);
@@ -483,4 +484,16 @@ test('a size that a volume may not grow to is asked for once', async () => {
   api.remove('services', 'orders-primary');
   await expect.poll(() => names(api, 'services'), soon).toContain('orders-primary');
   expect(tries()).toBe(1);
+});
+
+test('an operator is ready once it knows what there is, and says so whether or not it leads', async () => {
+  const api = await startApi();
+  const port = await freePort();
+  const readiness = async () =>
+    (await fetch(`http://127.0.0.1:${port}/readyz`).catch(() => undefined))?.status;
+  startOperator(api, 'operator-a');
+  startOperator(api, 'operator-b', port);
+
+  await expect.poll(readiness, soon).toBe(200);
+  expect((await fetch(`http://127.0.0.1:${port}/livez`)).status).toBe(200);
 });

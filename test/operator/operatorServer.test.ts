@@ -3,26 +3,18 @@ import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
 import { expect, test } from 'vitest';
 import { runOperatorServer } from '../../src/operator/operatorServer.ts';
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0);
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}
+import { freePort } from '../fixtures/freePort.ts';
 
 test('the kubelet and Prometheus are told what they ask for', async () => {
   const port = await freePort();
-  const state = { isReady: false, trouble: undefined as string | undefined };
+  const state: { unready?: string | undefined; trouble?: string } = { unready: 'the caches are empty' };
   const stop = new AbortController();
   const ended = runOperatorServer(
     {
       port,
       metrics: () => Promise.resolve('some_metric 1'),
       trouble: () => state.trouble,
-      isReady: () => state.isReady,
+      unready: () => state.unready,
     },
     stop.signal,
   );
@@ -31,8 +23,8 @@ test('the kubelet and Prometheus are told what they ask for', async () => {
     return `${response.status} ${(await response.text()).trim()}`;
   };
 
-  expect(await get('/readyz')).toBe('503 the caches are not filled yet');
-  state.isReady = true;
+  expect(await get('/readyz')).toBe('503 the caches are empty');
+  state.unready = undefined;
   expect(await get('/readyz')).toBe('200 ok');
   expect(await get('/livez?verbose')).toBe('200 ok');
   state.trouble = 'a worker hangs';
@@ -47,7 +39,12 @@ test('a port that is taken is an error', async () => {
   const taken = createServer().listen(0);
   await once(taken, 'listening');
   const { port } = taken.address() as AddressInfo;
-  const deps = { port, metrics: () => Promise.resolve(''), trouble: () => undefined, isReady: () => true };
+  const deps = {
+    port,
+    metrics: () => Promise.resolve(''),
+    trouble: () => undefined,
+    unready: () => undefined,
+  };
 
   await expect(runOperatorServer(deps, new AbortController().signal)).rejects.toThrow('EADDRINUSE');
   taken.close();
