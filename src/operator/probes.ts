@@ -195,6 +195,7 @@ function whatMatters({ probe, reads, lag, agent }: ProbedFacts): string {
     lag.seconds === undefined,
     agent?.phase,
     agent?.reason,
+    agent?.lastError?.message,
   ]);
 }
 

@@ -84,7 +84,9 @@ function measured(
     isStreaming &&
     facts.lag.bytes !== undefined &&
     facts.lag.bytes <= context.maxPromotableLagBytes;
-  const reason = trouble ?? (isReplica && !routable ? (facts.reads.reason ?? undefined) : undefined);
+  const words = agentWords(facts, isReplica && !isStreaming);
+  const why = [isReplica && !routable ? facts.reads.reason : null, ...words].filter((it) => it !== null);
+  const reason = trouble ?? (why.length === 0 ? undefined : [...new Set(why)].join('; '));
   return {
     name,
     role: probe.role,
@@ -98,6 +100,15 @@ function measured(
     ...(isReplica ? { receiver: isStreaming ? ('streaming' as const) : ('down' as const) } : {}),
     measuredAt,
   };
+}
+
+/**
+ * What the agent says of a server that answers: settings that it cannot use, WAL that is missing. The last error of PostgreSQL
+ * stays there long after it is over, so it is told while the replica does not stream, which is what it may explain.
+ */
+function agentWords({ agent }: InstanceFacts, isBroken: boolean): readonly (string | null)[] {
+  if (agent === undefined) return [];
+  return [agent.reason, isBroken ? (agent.lastError?.message ?? null) : null];
 }
 
 /** Parameters by their names, then what of the pod is out of date. */

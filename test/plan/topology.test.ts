@@ -444,3 +444,25 @@ test('what has changed since a pod was made is said, whether or not its server a
     'service account',
   ]);
 });
+
+test('what the agent says of a replica that answers is its reason, and its last error while it does not stream', () => {
+  const lastError = { at: wallTime, message: 'FATAL: requested WAL segment has already been removed' };
+  const agent = { phase: 'running', reason: 'work_mem cannot be 1 TB', lastError } as never;
+  const down = probe({ role: 'replica', receiver: null });
+  const lag = { seconds: undefined, bytes: undefined };
+  const statusWith = (changes: Partial<InstanceFacts>) =>
+    statusOf(
+      next({ instances: [primary('orders-1'), replica('orders-2'), replica('orders-3', changes)] }).actions,
+    );
+  const broken = statusWith({ agent, lag, probe: { kind: 'measured', probe: down, measuredAt: wallTime } });
+
+  expect(statusWith({ agent })?.instances?.[2]).toMatchObject({
+    ready: true,
+    routable: true,
+    reason: 'work_mem cannot be 1 TB',
+  });
+  expect(broken?.instances?.[2]?.reason).toBe(`work_mem cannot be 1 TB; ${lastError.message}`);
+  expect(broken?.conditions?.find((it) => it.type === 'ReplicationHealthy')?.message).toBe(
+    `orders-3: work_mem cannot be 1 TB; ${lastError.message}`,
+  );
+});
