@@ -57,8 +57,8 @@ test('node-postgres connects with the URI when that names the file of the author
 test('node-postgres does not trust the server by the URI alone, whatever stands beside it', async () => {
   const { uri } = secret;
 
-  const untrusted = 'Error: self-signed certificate in certificate chain';
+  const untrusted = expect.stringMatching(/^Error: unable to verify the first certificate/);
 
-  expect(await connect({ connectionString: uri })).toBe(untrusted);
-  expect(await connect({ connectionString: uri, ssl: { ca: certificates.ca } })).toBe(untrusted);
+  expect(await connect({ connectionString: uri })).toEqual(untrusted);
+  expect(await connect({ connectionString: uri, ssl: { ca: certificates.ca } })).toEqual(untrusted);
 });
