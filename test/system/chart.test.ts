@@ -4,7 +4,7 @@ import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { chartFolder, helm, type Rendered, renderChart } from '../fixtures/helm.ts';
+import { chartFolder, helm, type Rendered, renderChart, renderRelease } from '../fixtures/helm.ts';
 import { eventually, kubectl } from '../fixtures/kubectl.ts';
 import { operatorNamespace } from '../fixtures/topology.ts';
 
@@ -95,7 +95,7 @@ test('by default two operators watch all namespaces, with a ClusterRole', async 
 
 test('two releases in one namespace do not wait for one another', async () => {
   const electionOf = async (name: string) => {
-    const objects = await renderChart(name);
+    const objects = await renderRelease(name);
     const role = objects.find(({ kind, metadata }) => kind === 'Role' && metadata.name.endsWith('-election'));
     const rules = (role?.['rules'] ?? []) as readonly { resourceNames?: readonly string[] }[];
     return [
@@ -104,11 +104,11 @@ test('two releases in one namespace do not wait for one another', async () => {
     ];
   };
 
-  expect(await electionOf('--set=replicas=1')).toEqual([
+  expect(await electionOf('replica-manager')).toEqual([
     'replica-manager-operator',
     'replica-manager-operator',
   ]);
-  expect(await electionOf('--name-template=second')).toEqual([
+  expect(await electionOf('second')).toEqual([
     'second-replica-manager-operator',
     'second-replica-manager-operator',
   ]);
