@@ -14,6 +14,7 @@ import { PrimaryLease } from './primaryLease.ts';
 import type { Programs } from './program.ts';
 import { PostgresServer } from './server.ts';
 import { TopologyDocument } from './topologyDocument.ts';
+import { VolumeLock } from './volumeLock.ts';
 import { Wake } from './wake.ts';
 import { Work } from './work.ts';
 
@@ -60,6 +61,7 @@ export interface AgentParts extends AgentDeps {
   readonly podLabel: PodLabel;
   readonly work: Work;
   readonly control: ControlFileReader;
+  readonly volumeLock: VolumeLock;
   readonly memory: AgentMemory;
 }
 
@@ -98,6 +100,7 @@ export function createAgentParts(deps: AgentDeps): AgentParts {
     podLabel: new PodLabel(kube, settings, clock),
     work: new Work(clock, log, onChange),
     control: new ControlFileReader(),
+    volumeLock: new VolumeLock(settings, clock, log),
     memory,
   };
 }

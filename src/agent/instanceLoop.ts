@@ -77,7 +77,7 @@ export class InstanceLoop implements StatusSource {
       signal.removeEventListener('abort', onAbort);
       end.abort(new Error('the agent has ended'));
       this.parts.connection.close();
-      await Promise.allSettled(helpers);
+      await Promise.allSettled([...helpers, this.parts.volumeLock.release()]);
     }
   }
 

@@ -22,6 +22,7 @@ export async function observeInstance(
 ): Promise<InstanceFacts> {
   const { settings, clock, memory } = parts;
   const { config } = parts.document;
+  const isVolumeTaken = !(await parts.volumeLock.take());
   const binaries = await observeBinaries(parts, signal);
   const [volume, server, files, certificateDigest, rolesCurrent] = await Promise.all([
     observeVolume(parts, signal),
@@ -38,6 +39,7 @@ export async function observeInstance(
     config,
     lease: parts.lease.fact,
     binaries,
+    isVolumeTaken,
     volume,
     server,
     work: parts.work.fact,

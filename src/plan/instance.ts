@@ -30,6 +30,10 @@ export function planInstance(facts: InstanceFacts): InstancePlan {
   const replaced = planReplaced(facts);
   if (replaced !== null) return replaced;
   if (facts.stopRequested) return planEnd(facts);
+  if (facts.isVolumeTaken && facts.server.kind === 'stopped') {
+    // Whatever is to be done with the volume may harm what the other one does.
+    return { ...idle(facts, 'another agent works on this volume: waiting for it to end'), renewLease: false };
+  }
   if (facts.config === null) {
     return idle(facts, 'waiting for the settings of the topology');
   }

@@ -14,6 +14,8 @@ export interface InstanceFacts {
   readonly config: TopologyConfig | null;
   readonly lease: LeaseFact;
   readonly binaries: BinariesFact;
+  /** Another agent works on the volume: that of a pod that was deleted by force. */
+  readonly isVolumeTaken: boolean;
   readonly volume: VolumeFact;
   readonly server: ServerFact;
   /** A long piece of work that runs beside the cycles. */

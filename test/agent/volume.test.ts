@@ -5,7 +5,7 @@ import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { cp, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { serverProcesses } from '../../src/agent/serverProcesses.ts';
-import { type AgentTopology, agentTopology, leasePath } from '../fixtures/agentTopology.ts';
+import { AgentInstance, type AgentTopology, agentTopology, leasePath } from '../fixtures/agentTopology.ts';
 import { becomePostgresUser } from '../fixtures/postgresUser.ts';
 import { until } from '../fixtures/temporaryPostgres.ts';
 
@@ -91,6 +91,22 @@ test(
     first.start();
     await first.runsAs('primary', 60_000);
     expect(await first.postmaster()).not.toBe(before);
+  },
+);
+
+test(
+  'a second agent on the volume of one that still runs waits for its end, then takes over',
+  patient,
+  async () => {
+    const first = topology.instance(1);
+    const before = await first.postmaster();
+    const second = new AgentInstance(first.settings, topology.kube).start();
+    await second.reaches('waits', (it) => /another agent works on this volume/.test(it.reason ?? ''));
+    expect([await first.postmaster(), first.status.role]).toEqual([before, 'primary']);
+    await first.stop();
+    await second.runsAs('primary');
+    await second.stop();
+    await first.start().runsAs('primary');
   },
 );
 

@@ -87,6 +87,29 @@ describe('the first start of a topology', () => {
   });
 });
 
+describe('a volume on which another agent works', () => {
+  test('is neither filled nor started, and the Lease is that agent’s to renew', () => {
+    const moments = [
+      facts(),
+      facts({ lease: lease({ systemIdentifier: null }) }),
+      facts({ instance: 'orders-2', config: established, lease: lease() }),
+      primary({ server: stopped }),
+    ];
+    for (const moment of moments) {
+      expect(planInstance({ ...moment, isVolumeTaken: true })).toEqual({
+        phase: 'waiting',
+        reason: 'another agent works on this volume: waiting for it to end',
+        renewLease: false,
+        actions: [],
+      });
+    }
+  });
+
+  test('does not end a server that runs', () => {
+    expect(planInstance({ ...primary(), isVolumeTaken: true })).toEqual(planInstance(primary()));
+  });
+});
+
 describe('starting', () => {
   test('the holder writes its settings and starts as primary', () => {
     expect(kinds(planInstance({ ...primary({ server: stopped }), files: null }).actions)).toEqual([

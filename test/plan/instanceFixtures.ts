@@ -87,6 +87,7 @@ export function facts(change: Partial<InstanceFacts> = {}): InstanceFacts {
     config,
     lease: noLease,
     binaries: { kind: 'found', majorVersion: 17 },
+    isVolumeTaken: false,
     volume: { kind: 'empty' },
     server: stopped,
     work: null,
