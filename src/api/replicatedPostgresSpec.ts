@@ -112,8 +112,16 @@ export const specSchema = withRules(
     bootstrap: bootstrap.prefault({}).meta({ description: 'What the first instance is initialised with.' }),
     replication: replication
       .prefault({})
-      .meta({ description: 'Durability of commits and WAL kept for replicas.' }),
-    failover: failover.prefault({}).meta({ description: 'When and by whom a lost primary is replaced.' }),
+      .meta({
+        description:
+          'Durability of commits and WAL kept for replicas. Only maxSlotWalKeepSize is in effect yet: replication is asynchronous.',
+      }),
+    failover: failover
+      .prefault({})
+      .meta({
+        description:
+          'When and by whom a lost primary is replaced. Not in effect yet: this version does not fail over by itself.',
+      }),
     routing: routing.prefault({}).meta({ description: 'Which replicas may serve reads.' }),
     pooler: pooler.prefault({}).meta({ description: 'The PgBouncer deployments.' }),
     probes: probes.prefault({}).meta({ description: 'How often instances are measured.' }),

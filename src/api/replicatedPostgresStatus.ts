@@ -111,7 +111,10 @@ export const statusSchema = z.strictObject({
   failovers: z
     .array(failoverRecord)
     .optional()
-    .meta({ description: 'The last ten changes of the primary.', 'x-kubernetes-list-type': 'atomic' }),
+    .meta({
+      description: 'The last ten changes of the primary. Not written yet.',
+      'x-kubernetes-list-type': 'atomic',
+    }),
   replicas: z.int32().optional().meta({ description: 'Instances that exist, for the scale subresource.' }),
   readyInstances: z.int32().optional().meta({ description: 'Instances that answer.' }),
   routableReplicas: z.int32().optional().meta({ description: 'Replicas that serve reads.' }),
