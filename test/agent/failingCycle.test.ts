@@ -1,7 +1,7 @@
 // What an agent does when it cannot see or cannot do what it must, while its server and the Lease go on. The tests build
 // on one another: each mends what it has broken.
 
-import { chmod, mkdir, rename, rmdir } from 'node:fs/promises';
+import { chmod, mkdir, rename, rm, rmdir } from 'node:fs/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { serverProcesses } from '../../src/agent/serverProcesses.ts';
 import { type AgentTopology, agentTopology, leasePath, podPath } from '../fixtures/agentTopology.ts';
@@ -87,15 +87,23 @@ test(
     const first = topology.instance(1);
     const { places, postgresPort } = first.settings;
     const obstacle = `${places.socketDir}/.s.PGSQL.${postgresPort}.lock`;
+    // The agent starts its server again at once, so its new lock file may be in the way for a moment, and a
+    // server that was quicker than the obstacle is killed once more.
     process.kill(await first.postmaster(), 'SIGKILL');
-    await until('nothing of the server is left', async () => {
-      const isGone = (await serverProcesses(first.paths.pgdata)).length === 0;
-      return isGone;
+    await until('the obstacle stands', async () => {
+      await rm(obstacle, { force: true });
+      return mkdir(obstacle).then(
+        () => true,
+        () => false,
+      );
     });
-    await mkdir(obstacle).catch(async () => {
-      await rename(obstacle, `${obstacle}.old`);
-      await mkdir(obstacle);
-    });
+    for (const pid of await serverProcesses(first.paths.pgdata)) {
+      try {
+        process.kill(pid, 'SIGKILL');
+      } catch {
+        // It has ended by itself meanwhile.
+      }
+    }
     await first.reaches('tells why', (it) => /\.lock/.test(it.reason ?? ''));
     await until('the agent is unready', () => !first.loop.isReady());
     await new Promise((resolve) => setTimeout(resolve, 2_000));
@@ -118,8 +126,8 @@ test(
         throw new Error('a fault that nobody has thought of');
       },
     });
+    await first.reaches('tells the fault', (it) => it.reason === 'a fault that nobody has thought of');
     await until('the agent is unready', () => !first.loop.isReady());
-    expect(first.status.reason).toBe('a fault that nobody has thought of');
     await first.stop();
     expect(await serverProcesses(first.paths.pgdata)).toEqual([]);
     expect(first.log.some(({ message }) => message === 'database system is shut down')).toBe(true);
