@@ -110,18 +110,14 @@ export const specSchema = withRules(
     instances: wholeNumber('Number of instances: one primary and the rest replicas.', 1, 15).default(3),
     storage: storage.meta({ description: 'The volume of each instance.' }),
     bootstrap: bootstrap.prefault({}).meta({ description: 'What the first instance is initialised with.' }),
-    replication: replication
-      .prefault({})
-      .meta({
-        description:
-          'Durability of commits and WAL kept for replicas. Only maxSlotWalKeepSize is in effect yet: replication is asynchronous.',
-      }),
-    failover: failover
-      .prefault({})
-      .meta({
-        description:
-          'When and by whom a lost primary is replaced. Not in effect yet: this version does not fail over by itself.',
-      }),
+    replication: replication.prefault({}).meta({
+      description:
+        'Durability of commits and WAL kept for replicas. Only maxSlotWalKeepSize is in effect yet: replication is asynchronous.',
+    }),
+    failover: failover.prefault({}).meta({
+      description:
+        'When and by whom a lost primary is replaced. Not in effect yet: this version does not fail over by itself.',
+    }),
     routing: routing.prefault({}).meta({ description: 'Which replicas may serve reads.' }),
     pooler: pooler.prefault({}).meta({ description: 'The PgBouncer deployments.' }),
     probes: probes.prefault({}).meta({ description: 'How often instances are measured.' }),

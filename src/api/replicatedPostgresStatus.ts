@@ -108,13 +108,10 @@ export const statusSchema = z.strictObject({
     })
     .optional()
     .meta({ description: 'The published endpoints document.' }),
-  failovers: z
-    .array(failoverRecord)
-    .optional()
-    .meta({
-      description: 'The last ten changes of the primary. Not written yet.',
-      'x-kubernetes-list-type': 'atomic',
-    }),
+  failovers: z.array(failoverRecord).optional().meta({
+    description: 'The last ten changes of the primary. Not written yet.',
+    'x-kubernetes-list-type': 'atomic',
+  }),
   replicas: z.int32().optional().meta({ description: 'Instances that exist, for the scale subresource.' }),
   readyInstances: z.int32().optional().meta({ description: 'Instances that answer.' }),
   routableReplicas: z.int32().optional().meta({ description: 'Replicas that serve reads.' }),
