@@ -25,6 +25,7 @@ import {
 } from '../../src/kube/verbs.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { silentLog } from '../../src/lib/log.ts';
+import { compactEtcd } from '../fixtures/compactEtcd.ts';
 import { ownNamespace } from '../fixtures/ownNamespace.ts';
 
 const { namespace, connect } = ownNamespace('kube-client');
@@ -195,12 +196,14 @@ test('a watch gets bookmarks although nothing happens, and ends in order at its 
   expect(new Set(types)).toEqual(new Set(['BOOKMARK']));
 });
 
-test('a watch from a version that is long forgotten is expired', async () => {
+test('a watch from a version that etcd has forgotten is expired', async () => {
   const client = await connect();
-  // Leases are written all the time, so that of these the first version is forgotten soonest.
+  const { resourceVersion } = await listPage(client, resources.Event, { namespace, limit: 1 }, signal);
+  await compactEtcd(resourceVersion);
+  // The API server keeps no events of its own, so that their watch asks etcd.
   const query = { watch: true, resourceVersion: '1', timeoutSeconds: 5 };
   const open = async () => {
-    const path = pathOf(resources.Lease, {});
+    const path = pathOf(resources.Event, {});
     for await (const line of client.stream({ path, query, maxSilentMs: 20_000, signal })) parseFrame(line);
   };
 
