@@ -1,17 +1,76 @@
-import type { EndpointsDocument, PrimaryEndpoint } from '../endpoints/endpointsDocument.ts';
+// What a router knows about its topology and does with it, in plain values: for people, for health checks and for the
+// service.
+//
+// Invariant: what is not known is null, never 0, and nothing in here is secret.
+
+import type { EndpointsDocument, PrimaryEndpoint, ReplicaEndpoint } from '../endpoints/endpointsDocument.ts';
+import { formatLsn } from '../postgres/lsn.ts';
 import { type Health, judgeReplica, type ReplicaVerdict } from './chooseReplica.ts';
 import type { PoolCounts } from './instancePool.ts';
+import type { Observation } from './observation.ts';
+
+/** How an instance answered when this process asked it last. */
+export type ObservedStatus =
+  | {
+      readonly kind: 'answered';
+      readonly role: 'primary' | 'replica';
+      readonly timeline: number;
+      /** Written (primary) or replayed (replica), as PostgreSQL prints it; null when it has replayed nothing. */
+      readonly lsn: string | null;
+      readonly isStreaming: boolean;
+      readonly serverVersion: number;
+      readonly ageMs: number;
+    }
+  | { readonly kind: 'failed'; readonly reason: string; readonly ageMs: number };
 
 export interface InstanceStatus {
   readonly name: string;
   readonly host: string;
   readonly port: number;
+  readonly zone: string | null;
+  /** The role that it has for this router; `observed` says what the instance itself answered. */
+  readonly role: 'primary' | 'replica';
+  /** Null until it has been asked. */
+  readonly observed: ObservedStatus | null;
+  /** Connections of this process. */
   readonly connections: PoolCounts;
 }
 
+/** How far a replica is behind, as this process has measured it; null is unknown. */
+export interface LagStatus {
+  readonly seconds: number | null;
+  readonly bytes: number | null;
+}
+
 export interface ReplicaStatus extends InstanceStatus {
+  readonly weight: number;
+  readonly lag: LagStatus;
   /** Whether this process reads from it now, and if not, why. */
   readonly verdict: ReplicaVerdict;
+}
+
+/** Where the topology in use was learned from. */
+export interface SourceStatus {
+  /** For people: `file /etc/…`, `environment`, an address. */
+  readonly origin: string;
+  /** Since the source last confirmed what it said; null when it never has. */
+  readonly ageMs: number | null;
+  /** Why what it says now is not in use; empty when it is. */
+  readonly problems: readonly string[];
+}
+
+/** Counted since this router was made; null is not counted. */
+export interface RouterCounters {
+  readonly reads: number | null;
+  readonly writes: number | null;
+  /** Reads that went to the primary because no replica could take them. */
+  readonly fallbacks: number | null;
+  /** Statements that were sent once more. */
+  readonly retries: number | null;
+  /** Statements that were refused before they were sent. */
+  readonly denied: number | null;
+  /** Statements that a replica refused and that go to the primary since. */
+  readonly learned: number | null;
 }
 
 export interface ReplicaManagerStatus {
@@ -19,8 +78,17 @@ export interface ReplicaManagerStatus {
   readonly topology: EndpointsDocument['topology'] | null;
   readonly epoch: number | null;
   readonly generation: number | null;
+  readonly timeline: number | null;
   readonly primary: InstanceStatus | null;
   readonly replicas: readonly ReplicaStatus[];
+  /** Whether this router may read from replicas at all; false with `USE_READ_REPLICAS=false`. */
+  readonly areReplicasEnabled: boolean;
+  /** Which of `replicas` has the next turn; null when there is none or the strategy has no turns. */
+  readonly currentReplicaIndex: number | null;
+  readonly sources: readonly SourceStatus[];
+  readonly counters: RouterCounters;
+  /** The document in use; null until the first. */
+  readonly document: EndpointsDocument | null;
   /** Why what is mounted now is not in use; empty when it is. */
   readonly problems: readonly string[];
 }
@@ -31,28 +99,68 @@ export interface StatusFacts {
   readonly health: ReadonlyMap<string, Health>;
   readonly nowMs: number;
   readonly countsOf: (endpoint: PrimaryEndpoint) => PoolCounts;
+  /** Default: by `health` and the document. */
+  readonly verdictOf?: ((replica: ReplicaEndpoint) => ReplicaVerdict) | undefined;
+  /** What was measured, not what the document said when it was published. */
+  readonly lagOf?: ((replica: ReplicaEndpoint) => LagStatus) | undefined;
+  /** By name of the instance. */
+  readonly observations?: ReadonlyMap<string, Observation> | undefined;
+  readonly areReplicasEnabled?: boolean | undefined;
+  readonly currentReplicaIndex?: number | undefined;
+  readonly sources?: readonly SourceStatus[] | undefined;
+  readonly counters?: Partial<RouterCounters> | undefined;
 }
 
 export function describeStatus(facts: StatusFacts): ReplicaManagerStatus {
-  const { document, problems, health, nowMs } = facts;
-  const instance = (endpoint: PrimaryEndpoint): InstanceStatus => ({
-    name: endpoint.name,
-    host: endpoint.host,
-    port: endpoint.port,
-    connections: facts.countsOf(endpoint),
-  });
-  if (document === undefined) {
-    return { topology: null, epoch: null, generation: null, primary: null, replicas: [], problems };
-  }
+  const { document, health, nowMs } = facts;
+  const verdictOf = facts.verdictOf ?? ((replica) => judgeReplica(replica, health, nowMs));
+  const { primary = null, replicas = [] } = document ?? {};
   return {
-    topology: document.topology,
-    epoch: document.epoch,
-    generation: document.generation,
-    primary: document.primary === null ? null : instance(document.primary),
-    replicas: document.replicas.map((replica) => ({
-      ...instance(replica),
-      verdict: judgeReplica(replica, health, nowMs),
+    topology: document?.topology ?? null,
+    epoch: document?.epoch ?? null,
+    generation: document?.generation ?? null,
+    timeline: document?.timeline ?? null,
+    primary: primary === null ? null : describeInstance(primary, 'primary', facts),
+    replicas: replicas.map((replica) => ({
+      ...describeInstance(replica, 'replica', facts),
+      weight: replica.weight,
+      lag: facts.lagOf?.(replica) ?? { seconds: null, bytes: null },
+      verdict: verdictOf(replica),
     })),
-    problems,
+    areReplicasEnabled: facts.areReplicasEnabled ?? replicas.length > 0,
+    currentReplicaIndex: replicas.length === 0 ? null : (facts.currentReplicaIndex ?? null),
+    sources: facts.sources ?? [],
+    counters: { ...notCounted, ...facts.counters },
+    document: document ?? null,
+    problems: facts.problems,
   };
+}
+
+const notCounted: RouterCounters = {
+  reads: null,
+  writes: null,
+  fallbacks: null,
+  retries: null,
+  denied: null,
+  learned: null,
+};
+
+function describeInstance(
+  endpoint: PrimaryEndpoint,
+  role: InstanceStatus['role'],
+  facts: StatusFacts,
+): InstanceStatus {
+  const { name, host, port, zone } = endpoint;
+  const observed = describeObservation(facts.observations?.get(name), facts.nowMs);
+  return { name, host, port, zone, role, observed, connections: facts.countsOf(endpoint) };
+}
+
+function describeObservation(observation: Observation | undefined, nowMs: number): ObservedStatus | null {
+  if (observation === undefined) return null;
+  const { probe } = observation;
+  const ageMs = Math.max(0, nowMs - observation.endedAtMs);
+  if (probe.kind === 'failed') return { kind: 'failed', reason: probe.reason, ageMs };
+  const { role, timeline, isStreaming, serverVersion } = probe;
+  const lsn = probe.lsn === null ? null : formatLsn(probe.lsn);
+  return { kind: 'answered', role, timeline, lsn, isStreaming, serverVersion, ageMs };
 }
