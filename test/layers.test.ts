@@ -14,6 +14,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   objects: pure,
   kube: ['lib', '@kubernetes/client-node'],
   router: ['lib', 'postgres', 'endpoints', 'pg'],
+  service: ['lib', 'postgres', 'endpoints', 'router'],
   operator: [
     ...pure,
     'plan',
@@ -28,7 +29,8 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   agent: [...pure, 'plan', 'kube', 'pg', 'pino'],
   pooler: [...pure, 'plan', 'kube', 'pg', 'pino', 'prom-client'],
   build: [...pure, 'esbuild', 'yaml', '../package.json'],
-  main: [...pure, 'operator', 'kube', 'pino'],
+  main: [...pure, 'operator', 'kube', 'pino', 'service', 'router'],
+  serviceMain: ['service'],
   agentMain: [...pure, 'agent', 'pooler', 'kube', 'pino'],
 };
 

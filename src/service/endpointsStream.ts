@@ -1,0 +1,127 @@
+// GET /endpoints/stream: the endpoints document in use as server-sent events, to every client that listens.
+//
+// Invariant: a client sees documents in the order in which they came into use and never one twice in a row, also
+// across a reconnect that says what it saw last. A client that does not read is dropped, so that memory stays bounded.
+
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { EndpointsDocument } from '../endpoints/endpointsDocument.ts';
+import type { Clock } from '../lib/clock.ts';
+import { type Answer, commonHeaders, problemAnswer } from './answer.ts';
+
+export interface EndpointsStreamDeps {
+  /** The document in use; undefined before the first. */
+  readonly document: () => EndpointsDocument | undefined;
+  /** Must not keep the process alive. */
+  readonly clock: Clock;
+  readonly maxClients: number;
+}
+
+/** A status costs microseconds, and a failover that is told 100 ms later is still far faster than a mounted file. */
+export const lookEveryMs = 100;
+
+/** Shorter than the idle limit of the usual proxies, which is 30 s or more, and than a reader's patience. */
+export const heartbeatEveryMs = 5_000;
+
+/** A client that left so much unread does not read. Sixteen of the longest documents of a usual topology. */
+const maxUnreadBytes = 64 * 1024;
+
+/** How long a client waits before it connects again; told to it in the stream. */
+const retryMs = 1_000;
+
+interface StreamClient {
+  readonly response: ServerResponse;
+  lastId: string | undefined;
+  /** Monotonic time of the last thing that was written. */
+  wroteAtMs: number;
+}
+
+export class EndpointsStream {
+  readonly #deps: EndpointsStreamDeps;
+  readonly #clients = new Set<StreamClient>();
+  readonly #closing = new AbortController();
+  #isFollowing = false;
+
+  constructor(deps: EndpointsStreamDeps) {
+    this.#deps = deps;
+  }
+
+  get clientCount(): number {
+    return this.#clients.size;
+  }
+
+  /** Begins a stream on the response, or says why there is none. */
+  serve(request: IncomingMessage, response: ServerResponse): Answer | undefined {
+    const { maxClients, clock } = this.#deps;
+    if (this.#closing.signal.aborted) return problemAnswer(503, 'the service is stopping');
+    if (this.#clients.size >= maxClients) {
+      return problemAnswer(503, `${maxClients} clients follow already, which is the limit`, {
+        'retry-after': '5',
+      });
+    }
+    response.writeHead(200, { ...commonHeaders, 'content-type': 'text/event-stream; charset=utf-8' });
+    if (request.method === 'HEAD') {
+      response.end();
+      return undefined;
+    }
+    const client: StreamClient = { response, lastId: lastEventIdOf(request), wroteAtMs: clock.now() };
+    this.#clients.add(client);
+    response.once('close', () => this.#clients.delete(client));
+    response.on('error', () => this.#clients.delete(client));
+    response.write(`retry: ${retryMs}\n\n`);
+    this.#tell(client);
+    void this.#follow();
+    return undefined;
+  }
+
+  /** Ends every stream; none begins any more. */
+  close(): void {
+    this.#closing.abort(new Error('the stream is closed'));
+    for (const { response } of this.#clients) response.end();
+    this.#clients.clear();
+  }
+
+  /** Looks as long as somebody listens. */
+  async #follow(): Promise<void> {
+    if (this.#isFollowing) return;
+    this.#isFollowing = true;
+    const { clock } = this.#deps;
+    const { signal } = this.#closing;
+    while (this.#clients.size > 0) {
+      await clock.sleep(lookEveryMs, signal).catch(() => {});
+      for (const client of this.#clients) this.#tell(client);
+    }
+    this.#isFollowing = false;
+  }
+
+  #tell(client: StreamClient): void {
+    const document = this.#deps.document();
+    const id = document === undefined ? undefined : eventIdOf(document);
+    if (id !== undefined && id !== client.lastId) {
+      client.lastId = id;
+      this.#write(client, `id: ${id}\nevent: endpoints\ndata: ${JSON.stringify(document)}\n\n`);
+    } else if (this.#deps.clock.now() - client.wroteAtMs >= heartbeatEveryMs) {
+      this.#write(client, ': heartbeat\n\n');
+    }
+  }
+
+  #write(client: StreamClient, text: string): void {
+    const { response } = client;
+    if (response.writableLength > maxUnreadBytes) {
+      this.#clients.delete(client);
+      response.destroy();
+      return;
+    }
+    client.wroteAtMs = this.#deps.clock.now();
+    response.write(text);
+  }
+}
+
+/** The order of documents as text: `12.41` is generation 41 of epoch 12. */
+export function eventIdOf({ epoch, generation }: EndpointsDocument): string {
+  return `${epoch}.${generation}`;
+}
+
+function lastEventIdOf(request: IncomingMessage): string | undefined {
+  const value = request.headers['last-event-id'];
+  return typeof value === 'string' && /^\d+\.\d+$/.test(value) ? value : undefined;
+}

@@ -1,0 +1,1 @@
+export const openApi = { openapi: '3.1.0' };
