@@ -54,7 +54,7 @@ bundle: setup ## Bundle the operator and the agent, pack the library for the exa
 image: bundle ## Build the images and load them into the cluster
 	$(CLUSTER) images
 
-crds docs: setup ## Write the CRD, the chart's copy and the API reference from src/api
+crds docs: setup ## Write the CRD, the chart's copy, the API reference and the OpenAPI description from the code
 	node src/build/generate.ts
 
 golden: setup ## Rewrite the golden files in test/golden; review the difference

@@ -16,12 +16,15 @@ const usage = `usage: replica-manager <command>
 
   operator         runs topologies on Kubernetes until it is told to stop
   install <dir>    copies Node and the agent into a folder, for the init containers of pods
+  serve            answers the monitoring endpoints of one topology on port 4000 (REPLICA_MANAGER_PORT)
   version          prints the version`;
 
 async function main([command = '', argument]: readonly string[]): Promise<number> {
   switch (command) {
     case 'operator':
       return operator();
+    case 'serve':
+      return (await import('./service/serveCommand.ts')).serveCommand(process.env);
     case 'install':
       if (argument === undefined) return refuse('install needs a folder to copy into');
       await install(process.argv[1] ?? '', argument);

@@ -48,7 +48,10 @@ test('the tarball holds compiled code, types and texts, nothing else', async () 
   const names = output.trim().split('\n');
   const unexpected = names.filter(
     (name) =>
-      !/^package\/dist\/(router|endpoints|postgres|lib)\/[A-Za-z]+\.(js|d\.ts)$/.test(name) &&
+      !/^package\/dist\/(router|service|endpoints|postgres|lib)\/([a-z]+\/)?[A-Za-z]+\.(js|d\.ts)$/.test(
+        name,
+      ) &&
+      name !== 'package/dist/serviceMain.js' &&
       !/^package\/(package\.json|README\.md|CHANGELOG\.md|LICENSE)$/.test(name),
   );
   expect(unexpected).toEqual([]);
@@ -94,6 +97,16 @@ test('an error is recognised when an application has loaded the library twice', 
   expect(result).toEqual({ code: 0, output: 'true true\n' });
 });
 
+test('its program and its service run with nothing beside it but pg', async () => {
+  const help = await run('npx', ['--no-install', 'replica-manager', '--help']);
+  expect(help).toMatchObject({ code: 0, output: expect.stringContaining('replica-manager serve') });
+  const source = `
+    import { createServiceHandler } from 'replica-manager/service';
+    import { replicaManager } from 'replica-manager';
+    console.log(typeof createServiceHandler(replicaManager).close);`;
+  expect(await runModule(source)).toEqual({ code: 0, output: 'function\n' });
+});
+
 test('a file inside the package is nobody’s to import', async () => {
   const { code, output } = await runModule(`import 'replica-manager/dist/router/instancePool.js';`);
   expect(code).toBe(1);
@@ -105,10 +118,13 @@ test('the example application and its strictest user compile against the packed 
     join(application, 'user.ts'),
     `import { replicaManager, RouterError, type ReplicaManagerStatus } from 'replica-manager';
      import { parseEndpoints, type EndpointsDocument } from 'replica-manager/endpoints';
+     import { createServiceHandler } from 'replica-manager/service';
+     import { createServer } from 'node:http';
      const { rows } = await replicaManager.routeQuery<{ id: number }>('SELECT', 'SELECT 1 AS id', []);
      export const id: number | undefined = rows[0]?.id;
      export const document: EndpointsDocument = parseEndpoints('');
      export const status: ReplicaManagerStatus = replicaManager.status();
+     export const server = createServer(createServiceHandler(replicaManager, { maxStreamClients: 10 }));
      // @ts-expect-error a code that does not exist
      export const error = new RouterError('RPG_NONSENSE', '');
     `,

@@ -1,4 +1,4 @@
-// Writes every file that is made from src/api; with --check it writes nothing and says which are out of date.
+// Writes every file that is made from the code; with --check it writes nothing and says which are out of date.
 import { readFile, writeFile } from 'node:fs/promises';
 import { stringify } from 'yaml';
 import { buildValuesSchema } from '../api/chartValues.ts';
@@ -6,6 +6,7 @@ import { buildCrd } from '../api/crd.ts';
 import { apiGroup, plural } from '../api/names.ts';
 import { buildReference } from '../api/reference.ts';
 import { assert } from '../lib/assert.ts';
+import { openApi } from '../service/openApi.ts';
 
 const project = new URL('../../', import.meta.url);
 const madeBy = 'Made from src/api by `make crds docs`.';
@@ -19,6 +20,7 @@ function generatedFiles(): ReadonlyMap<string, string> {
       `${JSON.stringify({ $comment: madeBy, ...buildValuesSchema() }, null, 2)}\n`,
     ],
     ['docs/reference/api.md', buildReference()],
+    ['docs/reference/openapi.json', `${JSON.stringify(openApi, null, 2)}\n`],
   ]);
 }
 
@@ -49,7 +51,7 @@ async function main(isCheck: boolean): Promise<number> {
     if ((await textOf(path)) === text) continue;
     if (isCheck) {
       staleFiles += 1;
-      console.error(`${path} is not what src/api says, run: make crds docs`);
+      console.error(`${path} is not what the code says, run: make crds docs`);
     } else {
       await writeFile(new URL(path, project), text);
       console.log(`wrote ${path}`);

@@ -9,7 +9,7 @@ import type { Clock } from '../lib/clock.ts';
 import { type Answer, commonHeaders, problemAnswer } from './answer.ts';
 
 export interface EndpointsStreamDeps {
-  /** The document in use; undefined before the first. */
+  /** The document in use; undefined before the first. What it throws, the client is told who asks then. */
   readonly document: () => EndpointsDocument | undefined;
   /** Must not keep the process alive. */
   readonly clock: Clock;
@@ -58,6 +58,8 @@ export class EndpointsStream {
         'retry-after': '5',
       });
     }
+    // Before the first byte, so that a router without a valid configuration is told as such.
+    const document = this.#deps.document();
     response.writeHead(200, { ...commonHeaders, 'content-type': 'text/event-stream; charset=utf-8' });
     if (request.method === 'HEAD') {
       response.end();
@@ -68,15 +70,19 @@ export class EndpointsStream {
     response.once('close', () => this.#clients.delete(client));
     response.on('error', () => this.#clients.delete(client));
     response.write(`retry: ${retryMs}\n\n`);
-    this.#tell(client);
+    this.#tell(client, document);
     void this.#follow();
     return undefined;
   }
 
-  /** Ends every stream; none begins any more. */
+  /** Ends every stream, with what is newest told; none begins any more. */
   close(): void {
     this.#closing.abort(new Error('the stream is closed'));
-    for (const { response } of this.#clients) response.end();
+    const document = this.#current();
+    for (const client of this.#clients) {
+      this.#tell(client, document);
+      client.response.end();
+    }
     this.#clients.clear();
   }
 
@@ -88,13 +94,22 @@ export class EndpointsStream {
     const { signal } = this.#closing;
     while (this.#clients.size > 0) {
       await clock.sleep(lookEveryMs, signal).catch(() => {});
-      for (const client of this.#clients) this.#tell(client);
+      const document = this.#current();
+      for (const client of this.#clients) this.#tell(client, document);
     }
     this.#isFollowing = false;
   }
 
-  #tell(client: StreamClient): void {
-    const document = this.#deps.document();
+  /** A status that cannot be read changes nothing for those who listen already. */
+  #current(): EndpointsDocument | undefined {
+    try {
+      return this.#deps.document();
+    } catch {
+      return undefined;
+    }
+  }
+
+  #tell(client: StreamClient, document: EndpointsDocument | undefined): void {
     const id = document === undefined ? undefined : eventIdOf(document);
     if (id !== undefined && id !== client.lastId) {
       client.lastId = id;
