@@ -9,6 +9,11 @@ export interface AnsweredProbe {
   readonly timeline: number;
   /** Written (primary) or replayed (replica); null on a replica that has replayed nothing yet. */
   readonly lsn: Lsn | null;
+  /**
+   * Put into the log (`pg_current_wal_insert_lsn`), of a primary. It is ahead of what is written by commits that did not wait for
+   * it (`synchronous_commit = off`); without it such commits are not covered by a sample.
+   */
+  readonly insertedLsn?: Lsn | null | undefined;
   /** Whether a replica's receiver streams; true on a primary. */
   readonly isStreaming: boolean;
   /** As `server_version_num`: 170004. */

@@ -2,7 +2,7 @@
 
 /**
  * - `eventual`: as old as the topology's `maxLagSeconds` allows.
- * - `read-your-writes`: never older than what this scope (or, without one, this pool) has written or read before.
+ * - `read-your-writes`: never older than what this scope has written or read before; without a scope, than what this pool has written.
  * - `{ maxLagMs }` (bounded): no older than that, and never older than this scope's own writes.
  * - `strong`: the newest there is, which only the primary has.
  */

@@ -1,0 +1,93 @@
+// Keeps what the replicas have to do, and how they do it, from read to read. In: reads that begin and end. Out: facts for `planRead`.
+//
+// Invariant: every read that was started is finished once, so that what is in flight is what is under way. A replica that begins to
+// serve starts at the average of the turns, so it neither is flooded with what it has missed nor waits for what it has not.
+
+import { afterLatency, expectedLatencyMs, type Latency } from './latency.ts';
+import { afterTurn, type Strategy } from './pickReplica.ts';
+import type { ReadChoice } from './planRead.ts';
+import type { BalanceFacts, ReplicaLoad } from './readFacts.ts';
+
+export interface BalanceSettings {
+  readonly strategy: Strategy;
+  readonly zone: string | null;
+  readonly zoneSpillInFlight: number;
+  readonly slowStartMs: number;
+}
+
+interface Load {
+  inFlight: number;
+  latency: Latency | null;
+  turn: number;
+  servingSinceMs: number;
+  answeredAtMs: number;
+}
+
+/** How a read on an instance ended. Only an answer tells how fast the instance is. */
+export type ReadOutcome = 'answered' | 'failed';
+
+export class ReadBalancer {
+  readonly #settings: BalanceSettings;
+  readonly #random: () => number;
+  readonly #loads = new Map<string, Load>();
+  #hasServed = false;
+
+  constructor(settings: BalanceSettings, random: () => number) {
+    this.#settings = settings;
+    this.#random = random;
+  }
+
+  facts(nowMs: number): BalanceFacts {
+    const loads = new Map<string, ReplicaLoad>();
+    for (const [name, { latency, ...load }] of this.#loads) {
+      loads.set(name, { ...load, latencyMs: expectedLatencyMs(latency, nowMs) });
+    }
+    return { ...this.#settings, loads, random: this.#random() };
+  }
+
+  /** Who serves now. One that did not before gets its share step by step; those that serve from the beginning do not. */
+  noteServing(names: readonly string[], nowMs: number): void {
+    const since = this.#hasServed ? nowMs : Number.NEGATIVE_INFINITY;
+    for (const name of names) {
+      const load = this.#loads.get(name);
+      if (load === undefined) this.#loads.set(name, this.#newLoad(since));
+      else if (load.servingSinceMs === Number.POSITIVE_INFINITY) load.servingSinceMs = since;
+    }
+    for (const [name, load] of this.#loads) {
+      if (!names.includes(name)) load.servingSinceMs = Number.POSITIVE_INFINITY;
+    }
+    this.#hasServed ||= names.length > 0;
+  }
+
+  /** Forgets who is not in the topology any more, once it has nothing under way. */
+  follow(names: ReadonlySet<string>): void {
+    for (const [name, { inFlight }] of this.#loads) {
+      if (!names.has(name) && inFlight === 0) this.#loads.delete(name);
+    }
+  }
+
+  started(choice: Extract<ReadChoice, { kind: 'replica' }>): void {
+    for (const [name, turn] of afterTurn(choice.candidates, choice.endpoint.name)) {
+      const load = this.#loads.get(name);
+      if (load !== undefined) load.turn = turn;
+    }
+    const load = this.#loads.get(choice.endpoint.name) ?? this.#newLoad(Number.NEGATIVE_INFINITY);
+    load.inFlight += 1;
+    this.#loads.set(choice.endpoint.name, load);
+  }
+
+  finished(name: string, outcome: ReadOutcome, startedAtMs: number, nowMs: number): void {
+    const load = this.#loads.get(name);
+    if (load === undefined) return;
+    load.inFlight -= 1;
+    if (outcome === 'failed') return;
+    load.latency = afterLatency(load.latency, nowMs - startedAtMs, nowMs);
+    load.answeredAtMs = nowMs;
+  }
+
+  /** Somewhere below one turn, so that not every process begins with the same replica. */
+  #newLoad(servingSinceMs: number): Load {
+    const turn = this.#random();
+    return { inFlight: 0, latency: null, turn, servingSinceMs, answeredAtMs: Number.NEGATIVE_INFINITY };
+  }
+}

@@ -1,0 +1,201 @@
+// What the core of the router calls for its reads: it keeps the lag book, the balancer and the marks of the pool, and hands their
+// facts to the decisions. In: documents, observations, reads and writes as they begin and end. Out: choices.
+//
+// Invariant: whatever is acknowledged or seen is noted before its caller hears of it, so that the caller's next read knows it.
+
+import type { EndpointsDocument } from '../../endpoints/endpointsDocument.ts';
+import type { Clock } from '../../lib/clock.ts';
+import type { Consistency } from '../consistency/consistency.ts';
+import { formatToken, parseTokens } from '../consistency/consistencyToken.ts';
+import { LagBook } from '../consistency/lagBook.ts';
+import { planWait } from '../consistency/planWait.ts';
+import { ReadMarks } from '../consistency/readMarks.ts';
+import { noNeeds, type ReadNeeds } from '../consistency/readNeeds.ts';
+import { currentScope, type ScopeUser } from '../consistency/readScope.ts';
+import { waitForReplica } from '../consistency/waitForReplica.ts';
+import type { Observation } from '../observation.ts';
+import { explainRead, type ReadExplanation } from './explainRead.ts';
+import { planRead, type ReadChoice } from './planRead.ts';
+import { type BalanceSettings, ReadBalancer, type ReadOutcome } from './readBalancer.ts';
+import { type ReadFacts, replicasOf, verdictOf, type WhenLate } from './readFacts.ts';
+
+export interface ReadSettings extends BalanceSettings {
+  /** Of reads that ask for nothing else, outside of scopes that do. */
+  readonly consistency: Consistency;
+  readonly whenLate: WhenLate;
+  /** How long a read may wait for a replica instead of going to the primary; 0 never waits. */
+  readonly waitBudgetMs: number;
+  /** The first signs tokens, each of them is believed. Without any there are no tokens. */
+  readonly tokenKeys: readonly string[];
+}
+
+export const readDefaults: ReadSettings = {
+  consistency: 'read-your-writes',
+  strategy: 'round-robin',
+  zone: null,
+  // As the pool's default size: from there on reads would queue for a connection.
+  zoneSpillInFlight: 10,
+  slowStartMs: 10_000,
+  whenLate: 'primary',
+  // As the wait of `activerecord-wait_for_lsn`: less than anybody notices, more than a replica that is well needs.
+  waitBudgetMs: 20,
+  tokenKeys: [],
+};
+
+export interface ReadPlannerDeps {
+  readonly clock: Clock;
+  readonly random: () => number;
+  /** Asks the prober to look soon. Called for every such read and write; the prober bounds how often it looks. */
+  readonly wake: (reason: string) => void;
+}
+
+/** One read or write of a caller, with the scope that it was called in. Made before anything is awaited. */
+export interface Request {
+  readonly consistency: Consistency;
+  readonly marks: ReadMarks;
+  readonly isInScope: boolean;
+}
+
+/** A read that an instance is working on. */
+export interface ReadUnderWay {
+  readonly request: Request;
+  readonly instance: string;
+  readonly role: 'primary' | 'replica';
+  readonly startedAtMs: number;
+}
+
+/** What the core knows; the planner adds the rest. */
+export type CoreFacts = Omit<ReadFacts, 'observed' | 'needs' | 'balance' | 'whenLate'>;
+
+export class ReadPlanner implements ScopeUser {
+  readonly book = new LagBook();
+  readonly #settings: ReadSettings;
+  readonly #deps: ReadPlannerDeps;
+  readonly #balancer: ReadBalancer;
+  /** Every write of the pool; not its reads, which would tie the whole pool to one instance. */
+  readonly #poolMarks = new ReadMarks();
+
+  constructor(settings: ReadSettings, deps: ReadPlannerDeps) {
+    this.#settings = settings;
+    this.#deps = deps;
+    this.#balancer = new ReadBalancer(settings, deps.random);
+  }
+
+  /** Before anything is routed by a new document or to a new primary. */
+  follow(document: EndpointsDocument, primary: string | null): void {
+    this.book.follow(document, primary);
+    this.#balancer.follow(new Set(document.replicas.map(({ name }) => name)));
+  }
+
+  note(observation: Observation): void {
+    this.book.note(observation);
+  }
+
+  /** A connection to an instance broke: it may have been restarted. Not for connections that we close. */
+  noteConnectionLost(instance: string): void {
+    this.book.noteConnectionLost(instance, this.#deps.clock.now());
+  }
+
+  /** At the start of every call of an application, while the caller's scope is still around. */
+  request(consistency?: Consistency): Request {
+    const scope = currentScope();
+    return {
+      consistency: consistency ?? scope?.consistency ?? this.#settings.consistency,
+      marks: scope?.marksOf(this) ?? this.#poolMarks,
+      isInScope: scope !== undefined,
+    };
+  }
+
+  plan(request: Request, core: CoreFacts): ReadChoice {
+    const facts = this.facts(request, core);
+    this.#balancer.noteServing(servingNames(facts), facts.nowMs);
+    if (facts.needs?.wantsProbes === true) this.#deps.wake('a read waits for positions');
+    return planRead(facts);
+  }
+
+  /** With the answers of one that waited, plan again. False: it is not worth it, or took too long. @throws the signal's reason */
+  async waitInstead(
+    request: Request,
+    core: CoreFacts,
+    choice: ReadChoice,
+    signal: AbortSignal,
+  ): Promise<boolean> {
+    const plan = planWait(this.facts(request, core), choice, this.#settings.waitBudgetMs);
+    if (plan.kind === 'go') return false;
+    this.#deps.wake(`a read waits for ${plan.instance}`);
+    return waitForReplica(this.book, plan, this.#deps.clock, signal);
+  }
+
+  /** Right before the statement is sent. */
+  started(request: Request, choice: Exclude<ReadChoice, { kind: 'none' }>): ReadUnderWay {
+    const { endpoint, kind } = choice;
+    if (kind === 'replica') {
+      this.#balancer.started(choice);
+      if (request.isInScope) request.marks.noteReplicaReadStarted(endpoint.name);
+    }
+    return { request, instance: endpoint.name, role: kind, startedAtMs: this.#deps.clock.now() };
+  }
+
+  /** Right after its answer, before the caller has it. */
+  finished({ request, instance, role, startedAtMs }: ReadUnderWay, outcome: ReadOutcome): void {
+    const nowMs = this.#deps.clock.now();
+    if (role === 'replica') this.#balancer.finished(instance, outcome, startedAtMs, nowMs);
+    if (!request.isInScope || outcome === 'failed') return;
+    if (role === 'replica') request.marks.noteReplicaRead(instance, nowMs);
+    else request.marks.notePrimaryRead(nowMs);
+  }
+
+  /** Right after the primary has acknowledged a write, or its outcome has become unknown. */
+  wrote(request: Request): void {
+    const nowMs = this.#deps.clock.now();
+    request.marks.noteWriteAcknowledged(nowMs);
+    this.#poolMarks.noteWriteAcknowledged(nowMs);
+    this.#deps.wake('a write was acknowledged');
+  }
+
+  explain(request: Request, core: CoreFacts): ReadExplanation {
+    return explainRead(this.facts(request, core));
+  }
+
+  facts(request: Request, core: CoreFacts): ReadFacts {
+    return {
+      ...core,
+      observed: this.book.view,
+      needs: this.#needs(request),
+      balance: this.#balancer.facts(core.nowMs),
+      whenLate: this.#settings.whenLate,
+    };
+  }
+
+  acceptToken(token: string, marks: ReadMarks): void {
+    const nowMs = this.#deps.clock.now();
+    for (const reading of parseTokens(token, this.#settings.tokenKeys)) {
+      if (reading.kind === 'position') marks.notePosition(reading.position, nowMs);
+      else marks.noteEverythingBefore(nowMs, describePending(reading));
+    }
+  }
+
+  issueToken(marks: ReadMarks): string | undefined {
+    const position = marks.position(this.book.view);
+    return position === null ? undefined : formatToken(position, this.#settings.tokenKeys);
+  }
+
+  /** A bounded read outside of scopes has no writes of its own. */
+  #needs({ consistency, marks, isInScope }: Request): ReadNeeds {
+    if (typeof consistency === 'object' && !isInScope) {
+      return { ...noNeeds, maxAgeMs: consistency.maxLagMs, wantsProbes: true };
+    }
+    return marks.needs(consistency, this.book.view);
+  }
+}
+
+function servingNames(facts: ReadFacts): string[] {
+  const serving = replicasOf(facts).filter((replica) => verdictOf(replica, facts).kind === 'serving');
+  return serving.map(({ name }) => name);
+}
+
+function describePending(reading: { kind: 'pending' } | { kind: 'invalid'; reason: string }): string {
+  return reading.kind === 'pending'
+    ? 'the write of a token'
+    : `a token that is not believed (${reading.reason})`;
+}
