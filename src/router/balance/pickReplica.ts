@@ -2,7 +2,7 @@
 //
 // Invariant: whoever may serve and has a share is picked sooner or later, and the share of one that is left out goes to all the
 // others alike. A list that is walked through by a counter would give it to the next one alone, and reads of two kinds that come
-// in turn would each see one half of the list; here each replica has its own turn, which moves only when it is a candidate.
+// by turns would each see one half of the list; here every replica has turns of its own, which it saves and spends.
 
 import type { ReplicaEndpoint } from '../../endpoints/endpointsDocument.ts';
 
@@ -44,25 +44,39 @@ export function pickReplica(
   }
 }
 
-/**
- * The turns after one of the candidates was picked: each gains its share, and who was picked pays for all. With shares 5, 1, 1
- * that makes a a b a c a a, not a a a a a b c. The sum stays what it was, so nobody saves up turns without end.
- */
-export function afterTurn(
-  candidates: readonly Candidate[],
-  picked: string,
-): readonly (readonly [name: string, turn: number])[] {
-  const total = candidates.reduce((sum, { share }) => sum + share, 0);
-  return candidates.map(({ endpoint, turn, share }) => [
-    endpoint.name,
-    turn + share - (endpoint.name === picked ? total : 0),
-  ]);
+/** Who may save turns: the candidates of a read, and those that serve but could not serve this one. */
+export interface Saver {
+  readonly name: string;
+  readonly share: number;
+  readonly turn: number;
 }
 
+/** As much as one that could not serve some reads may be preferred by the next: enough to even out, too little for a flood. */
+export const mostSavedTurns = 2;
+
+/**
+ * The turns after one of the candidates was picked: one turn is shared out, and who was picked pays it. With shares 5, 1, 1 that
+ * makes a a b a c a a, not a a a a a b c. The sum stays what it was, so what one has saved others have spent, and no more.
+ */
+export function afterTurn(
+  savers: readonly Saver[],
+  picked: string,
+): readonly (readonly [name: string, turn: number])[] {
+  const total = savers.reduce((sum, { share }) => sum + share, 0);
+  return savers.map(({ name, turn, share }) => [name, turn + share / total - (name === picked ? 1 : 0)]);
+}
+
+/** Thirds do not add up to one exactly; equals must stay in their order all the same. */
+const roundingError = 1e-9;
+
 function longestPassedOver(candidates: readonly Candidate[]): Candidate | undefined {
+  const total = candidates.reduce((sum, { share }) => sum + share, 0);
   let longest: Candidate | undefined;
+  let most = Number.NEGATIVE_INFINITY;
   for (const candidate of candidates) {
-    if (longest === undefined || candidate.turn + candidate.share > longest.turn + longest.share) {
+    const turn = candidate.turn + candidate.share / total;
+    if (turn > most + roundingError) {
+      most = turn;
       longest = candidate;
     }
   }

@@ -4,7 +4,7 @@
 // serve starts at the average of the turns, so it neither is flooded with what it has missed nor waits for what it has not.
 
 import { afterLatency, expectedLatencyMs, type Latency } from './latency.ts';
-import { afterTurn, type Strategy } from './pickReplica.ts';
+import { afterTurn, type Candidate, mostSavedTurns, type Saver, type Strategy } from './pickReplica.ts';
 import type { ReadChoice } from './planRead.ts';
 import type { BalanceFacts, ReplicaLoad } from './readFacts.ts';
 
@@ -19,6 +19,9 @@ interface Load {
   inFlight: number;
   latency: Latency | null;
   turn: number;
+  /** When it was last a candidate. */
+  share: number;
+  /** Infinity while it does not. */
   servingSinceMs: number;
   answeredAtMs: number;
 }
@@ -39,8 +42,10 @@ export class ReadBalancer {
 
   facts(nowMs: number): BalanceFacts {
     const loads = new Map<string, ReplicaLoad>();
-    for (const [name, { latency, ...load }] of this.#loads) {
-      loads.set(name, { ...load, latencyMs: expectedLatencyMs(latency, nowMs) });
+    for (const [name, load] of this.#loads) {
+      const { inFlight, turn, servingSinceMs, answeredAtMs } = load;
+      const latencyMs = expectedLatencyMs(load.latency, nowMs);
+      loads.set(name, { inFlight, latencyMs, turn, servingSinceMs, answeredAtMs });
     }
     return { ...this.#settings, loads, random: this.#random() };
   }
@@ -67,7 +72,11 @@ export class ReadBalancer {
   }
 
   started(choice: Extract<ReadChoice, { kind: 'replica' }>): void {
-    for (const [name, turn] of afterTurn(choice.candidates, choice.endpoint.name)) {
+    for (const { endpoint, share } of choice.candidates) {
+      const load = this.#loads.get(endpoint.name);
+      if (load !== undefined) load.share = share;
+    }
+    for (const [name, turn] of afterTurn(this.#savers(choice.candidates), choice.endpoint.name)) {
       const load = this.#loads.get(name);
       if (load !== undefined) load.turn = turn;
     }
@@ -85,9 +94,26 @@ export class ReadBalancer {
     load.answeredAtMs = nowMs;
   }
 
+  #savers(candidates: readonly Candidate[]): readonly Saver[] {
+    const savers: Saver[] = [];
+    for (const [name, { turn, share, servingSinceMs }] of this.#loads) {
+      const isCandidate = candidates.some(({ endpoint }) => endpoint.name === name);
+      const isBystander = servingSinceMs !== Number.POSITIVE_INFINITY && turn < mostSavedTurns;
+      if (isCandidate || isBystander) savers.push({ name, turn, share });
+    }
+    return savers;
+  }
+
   /** Somewhere below one turn, so that not every process begins with the same replica. */
   #newLoad(servingSinceMs: number): Load {
     const turn = this.#random();
-    return { inFlight: 0, latency: null, turn, servingSinceMs, answeredAtMs: Number.NEGATIVE_INFINITY };
+    return {
+      inFlight: 0,
+      latency: null,
+      turn,
+      share: 1,
+      servingSinceMs,
+      answeredAtMs: Number.NEGATIVE_INFINITY,
+    };
   }
 }

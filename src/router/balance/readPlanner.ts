@@ -12,7 +12,7 @@ import { planWait } from '../consistency/planWait.ts';
 import { ReadMarks } from '../consistency/readMarks.ts';
 import { noNeeds, type ReadNeeds } from '../consistency/readNeeds.ts';
 import { currentScope, type ScopeUser } from '../consistency/readScope.ts';
-import { waitForReplica } from '../consistency/waitForReplica.ts';
+import { waitForChange } from '../consistency/waitForChange.ts';
 import type { Observation } from '../observation.ts';
 import { explainRead, type ReadExplanation } from './explainRead.ts';
 import { planRead, type ReadChoice } from './planRead.ts';
@@ -64,6 +64,9 @@ export interface ReadUnderWay {
   readonly startedAtMs: number;
 }
 
+/** A wait in vain costs the budget; with this rest, at most one part in fifty of the time. */
+const restAfterWaitMs = 1_000;
+
 /** What the core knows; the planner adds the rest. */
 export type CoreFacts = Omit<ReadFacts, 'observed' | 'needs' | 'balance' | 'whenLate'>;
 
@@ -74,6 +77,7 @@ export class ReadPlanner implements ScopeUser {
   readonly #balancer: ReadBalancer;
   /** Every write of the pool; not its reads, which would tie the whole pool to one instance. */
   readonly #poolMarks = new ReadMarks();
+  #waitAgainAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(settings: ReadSettings, deps: ReadPlannerDeps) {
     this.#settings = settings;
@@ -113,17 +117,25 @@ export class ReadPlanner implements ScopeUser {
     return planRead(facts);
   }
 
-  /** With the answers of one that waited, plan again. False: it is not worth it, or took too long. @throws the signal's reason */
+  /**
+   * Whether a replica can serve a read now that was on its way to the primary: then plan again. False at once when waiting is not
+   * worth it. @throws the signal's reason
+   */
   async waitInstead(
     request: Request,
-    core: CoreFacts,
+    core: () => CoreFacts,
     choice: ReadChoice,
     signal: AbortSignal,
   ): Promise<boolean> {
-    const plan = planWait(this.facts(request, core), choice, this.#settings.waitBudgetMs);
+    const { clock, wake } = this.#deps;
+    if (clock.now() < this.#waitAgainAtMs) return false;
+    const plan = planWait(this.facts(request, core()), choice, this.#settings.waitBudgetMs);
     if (plan.kind === 'go') return false;
-    this.#deps.wake(`a read waits for ${plan.instance}`);
-    return waitForReplica(this.book, plan, this.#deps.clock, signal);
+    wake('a read waits for a replica');
+    const isReplica = () => planRead(this.facts(request, core())).kind === 'replica';
+    const isThere = await waitForChange(this.book, isReplica, plan.atMostMs, clock, signal);
+    if (!isThere) this.#waitAgainAtMs = clock.now() + restAfterWaitMs;
+    return isThere;
   }
 
   /** Right before the statement is sent. */
@@ -141,7 +153,9 @@ export class ReadPlanner implements ScopeUser {
     const nowMs = this.#deps.clock.now();
     if (role === 'replica') this.#balancer.finished(instance, outcome, startedAtMs, nowMs);
     if (!request.isInScope || outcome === 'failed') return;
-    if (role === 'replica') request.marks.noteReplicaRead(instance, nowMs);
+    const isChecked = request.consistency !== 'eventual';
+    if (role === 'replica')
+      request.marks.noteReplicaRead(instance, { startedAtMs, endedAtMs: nowMs }, isChecked);
     else request.marks.notePrimaryRead(nowMs);
   }
 

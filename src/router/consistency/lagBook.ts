@@ -28,12 +28,14 @@ import {
 /** Each listener costs a comparison per probe, of which there are four a second and instance. */
 const maxListeners = 1_000;
 
+const noSample = { startedAtMs: Number.NEGATIVE_INFINITY, endedAtMs: Number.NEGATIVE_INFINITY };
+
 export class LagBook {
   #document: EndpointsDocument | undefined;
   #primaryName: string | null = null;
   #primaryAnswers = false;
-  /** End of the newest sample of the primary. */
-  #sampledAtMs = Number.NEGATIVE_INFINITY;
+  /** The newest sample of the primary. */
+  #sample = noSample;
   #written = noAnchors;
   #covering = noAnchors;
   readonly #records = new Map<string, ReplicaRecord>();
@@ -104,7 +106,7 @@ export class LagBook {
     this.#primaryAnswers = false;
     this.#written = noAnchors;
     this.#covering = noAnchors;
-    this.#sampledAtMs = Number.NEGATIVE_INFINITY;
+    this.#sample = noSample;
     const seen = primary === null ? undefined : this.#newest.get(primary);
     if (seen !== undefined) this.#notePrimary(seen);
   }
@@ -115,11 +117,11 @@ export class LagBook {
     this.#primaryAnswers = sample !== null && sample.timeline >= this.#written.timeline;
     if (sample === null || !this.#primaryAnswers || sample.lsn === null) return;
     const { timeline, lsn } = sample;
-    const isLater = startedAtMs > this.#sampledAtMs;
+    const isLater = startedAtMs > this.#sample.endedAtMs;
     const inserted = { at: startedAtMs, lsn: sample.insertedLsn ?? lsn };
     this.#written = addSample(this.#written, timeline, { at: startedAtMs, lsn }, isLater);
     this.#covering = addSample(this.#covering, timeline, inserted, isLater);
-    this.#sampledAtMs = endedAtMs;
+    this.#sample = { startedAtMs, endedAtMs };
     for (const [name, record] of this.#records) {
       const primarySamplesSince = record.primarySamplesSince + 1;
       this.#records.set(name, { ...record, answersSincePrimary: 0, primarySamplesSince });
@@ -153,7 +155,15 @@ export class LagBook {
   #primaryView(): PrimaryView | null {
     const { timeline } = this.#written;
     if (this.#primaryName === null || newestPosition(this.#written) === undefined) return null;
-    return { name: this.#primaryName, timeline, covering: this.#covering, answers: this.#primaryAnswers };
+    const { startedAtMs, endedAtMs } = this.#sample;
+    return {
+      name: this.#primaryName,
+      timeline,
+      covering: this.#covering,
+      answers: this.#primaryAnswers,
+      sampledAtMs: startedAtMs,
+      probeMs: endedAtMs - startedAtMs,
+    };
   }
 
   #replicaViews(): ReadonlyMap<string, ReplicaView> {

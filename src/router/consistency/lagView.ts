@@ -34,6 +34,9 @@ export interface PrimaryView {
   readonly covering: LagAnchors;
   /** Whether its last probe was answered, not long ago. */
   readonly answers: boolean;
+  /** Start of its newest sample, and how long that took. */
+  readonly sampledAtMs: number;
+  readonly probeMs: number;
 }
 
 export interface ReplicaView {

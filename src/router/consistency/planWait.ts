@@ -1,53 +1,75 @@
 // Whether a read that would go to the primary should rather wait a moment for a replica. In: the same facts as `planRead`, and what
-// it has decided. Out: whom to wait for, and for how long.
+// it has decided. Out: for how long.
 //
-// Invariant: nobody waits longer than the budget, and only for a replica that is known to replay and is expected in time.
+// Two things can be missing. Until a sample of the primary covers what the scope has written or seen, no replica is known to be good
+// enough; then the next sample, and the next answer of a replica, may tell. Once it is known what a replica must have replayed, its
+// speed tells when it will have. Without the first kind of wait a scope that reads all the time would never leave the primary after a
+// write: each read of the primary shows something newer that has to be covered in turn.
+//
+// Invariant: nobody waits longer than the budget, and only for a replica that streams and is expected in time.
 
 import { type Lsn, lagBytes } from '../../postgres/lsn.ts';
 import type { ReadChoice } from '../balance/planRead.ts';
 import { type ReadFacts, replicasOf, verdictOf } from '../balance/readFacts.ts';
-import type { LagView, ReplicaView } from './lagView.ts';
+import type { LagView, PrimaryView, ReplicaView } from './lagView.ts';
 import { noNeeds, type ReadNeeds } from './readNeeds.ts';
 
 export type WaitPlan =
   | { readonly kind: 'go' }
-  | {
-      readonly kind: 'wait';
-      readonly instance: string;
-      readonly timeline: number;
-      readonly lsn: Lsn;
-      readonly predictedMs: number;
-      readonly atMostMs: number;
-    };
+  | { readonly kind: 'wait'; readonly predictedMs: number; readonly atMostMs: number };
 
 /** 10 MB/s: a tenth of what one core replays. For a replica that has not been seen to replay anything yet. */
 export const assumedReplayBytesPerMs = 10_000;
+
+/** An instance is asked no more often than this, however many reads wait for it. */
+export const probeGapMs = 250;
 
 const go: WaitPlan = { kind: 'go' };
 
 export function planWait(facts: ReadFacts, choice: ReadChoice, budgetMs: number): WaitPlan {
   const { needs = noNeeds, observed } = facts;
-  if (choice.kind !== 'primary' || !choice.isDiverted || needs.primaryOnly !== null) return go;
-  if (budgetMs <= 0 || observed === undefined) return go;
-  const serving = replicasOf(facts).filter(
-    (replica) => !facts.tried.has(replica.name) && verdictOf(replica, facts).kind === 'serving',
-  );
-  const waits = serving.map(({ name }) => planFor(name, needs, observed, facts.nowMs, budgetMs));
-  return waits.reduce(sooner, go);
+  if (choice.kind !== 'primary' || !choice.isDiverted || budgetMs <= 0) return go;
+  if (!needs.wantsProbes || needs.maxAgeMs !== null) return go;
+  const primary = observed?.primary ?? null;
+  if (observed === undefined || primary === null || !primary.answers) return go;
+  const waitsMs = servingViews(facts, observed)
+    .filter(({ timeline, isStreaming }) => isStreaming && timeline === primary.timeline)
+    .map((replica) => predictMs(replica, primary, needs, facts.nowMs))
+    .filter((ms) => ms !== null);
+  const predictedMs = Math.min(...waitsMs);
+  return predictedMs <= budgetMs ? { kind: 'wait', predictedMs, atMostMs: budgetMs } : go;
 }
 
-function planFor(name: string, needs: ReadNeeds, view: LagView, nowMs: number, atMostMs: number): WaitPlan {
-  const replica = view.replicas.get(name);
-  const timeline = view.primary?.timeline;
-  if (replica === undefined || timeline === undefined || replica.timeline !== timeline) return go;
-  if (!replica.isStreaming || needs.maxAgeMs !== null) return go;
-  const lsn = mustReach(name, needs);
-  const predictedMs = lsn === null ? null : predictMs(replica, lsn, nowMs);
-  if (lsn === null || predictedMs === null || predictedMs > atMostMs) return go;
-  return { kind: 'wait', instance: name, timeline, lsn, predictedMs, atMostMs };
+function servingViews(facts: ReadFacts, { replicas }: LagView): readonly ReplicaView[] {
+  return replicasOf(facts)
+    .filter((replica) => !facts.tried.has(replica.name) && verdictOf(replica, facts).kind === 'serving')
+    .map(({ name }) => replicas.get(name))
+    .filter((view) => view !== undefined);
 }
 
-/** Null when that is not known, so that no time can be told. */
+/** Until a probe can have told that the replica is there; null when there is no telling. */
+function predictMs(
+  replica: ReplicaView,
+  primary: PrimaryView,
+  needs: ReadNeeds,
+  nowMs: number,
+): number | null {
+  if (replica.replayed === null) return null;
+  const answerMs = untilNextProbe(replica.observedAtMs, nowMs) + replica.probeMs;
+  const lsn = needs.primaryOnly === null ? mustReach(replica.name, needs) : null;
+  if (lsn !== null) {
+    const replayMs = lagBytes(lsn, replica.replayed) / (replica.replayBytesPerMs ?? assumedReplayBytesPerMs);
+    return Math.max(answerMs, replica.observedAtMs + replayMs - nowMs);
+  }
+  const sampleMs = untilNextProbe(primary.sampledAtMs, nowMs) + primary.probeMs;
+  return Math.max(answerMs, sampleMs);
+}
+
+function untilNextProbe(lastAtMs: number, nowMs: number): number {
+  return Math.max(0, lastAtMs + probeGapMs - nowMs);
+}
+
+/** Null when that is not known before the next sample. */
 function mustReach(name: string, { floor, earlierReads }: ReadNeeds): Lsn | null {
   let lsn = floor?.lsn ?? null;
   for (const { instance, bound } of earlierReads) {
@@ -56,17 +78,4 @@ function mustReach(name: string, { floor, earlierReads }: ReadNeeds): Lsn | null
     if (lsn === null || bound > lsn) lsn = bound;
   }
   return lsn;
-}
-
-/** Until a probe can have told that it is there. */
-function predictMs(replica: ReplicaView, lsn: Lsn, nowMs: number): number | null {
-  if (replica.replayed === null) return null;
-  const speed = replica.replayBytesPerMs ?? assumedReplayBytesPerMs;
-  const replayMs = lagBytes(lsn, replica.replayed) / speed;
-  return Math.max(0, replica.observedAtMs + replayMs - nowMs) + replica.probeMs;
-}
-
-function sooner(left: WaitPlan, right: WaitPlan): WaitPlan {
-  if (left.kind === 'go') return right;
-  return right.kind === 'wait' && right.predictedMs < left.predictedMs ? right : left;
 }

@@ -9,9 +9,9 @@
 // was started at e or later is an upper bound of what was shown, and the first sample of the primary started at e or later is
 // another, because a replica has nothing that its primary has not. The lower of the two is what another replica must have replayed.
 // (An observation that was started before e is no bound: the read may have seen something newer.) Until there is a bound, the
-// replica itself can be asked again, for it still has what it showed, or the primary. A replica that may have been restarted in
-// between has started over below what it showed: for it neither its own word nor its own observations count, and the primary's
-// bound decides.
+// replica itself can be asked again, for it still has what it showed, or the primary. A replica that may have been restarted since
+// the read was sent (its answer can be on the way while the server dies) has started over below what it showed: for it neither its
+// own word nor its own observations count, and the primary's bound decides.
 //
 // After a failover the positions of the old timeline mean nothing on the new one. All of the above is kept as times, which are then
 // covered by samples of the new primary; so what survived the failover is seen, and what was lost is not waited for.
@@ -45,12 +45,18 @@ interface Covered {
   readonly lsn: Lsn;
 }
 
+/** From when it was sent until its answer was here. */
+export interface ReadSpan {
+  readonly startedAtMs: number;
+  readonly endedAtMs: number;
+}
+
 export class ReadMarks {
   #cover: Cover | null = null;
   #covered: Covered | null = null;
   #given: GivenPosition | null = null;
-  /** When the last read of each instance had its answer. */
-  readonly #reads = new Map<string, number>();
+  /** The last reads of each replica. */
+  readonly #reads = new Map<string, ReadSpan>();
   #lastInstance: string | null = null;
 
   /** Also for a write whose outcome is unknown: it may have happened. */
@@ -68,8 +74,11 @@ export class ReadMarks {
     this.#lastInstance = instance;
   }
 
-  noteReplicaRead(instance: string, endedAtMs: number): void {
-    this.#reads.set(instance, Math.max(endedAtMs, this.#reads.get(instance) ?? endedAtMs));
+  /** `isChecked`: it was sent there by `needs`, so that it has shown at least what earlier ones had. */
+  noteReplicaRead(instance: string, span: ReadSpan, isChecked: boolean): void {
+    const known = this.#reads.get(instance);
+    const replaces = known === undefined || (isChecked && span.startedAtMs >= known.endedAtMs);
+    this.#reads.set(instance, replaces ? span : unite(known, span));
     this.#lastInstance = instance;
   }
 
@@ -157,8 +166,8 @@ export class ReadMarks {
   }
 
   #earlierReads(view: LagView): readonly EarlierRead[] {
-    return [...this.#reads].map(([instance, endedAtMs]) => {
-      return { instance, endedAtMs, bound: boundOf(instance, endedAtMs, view) };
+    return [...this.#reads].map(([instance, span]) => {
+      return { instance, ...span, bound: boundOf(instance, span, view) };
     });
   }
 }
@@ -170,13 +179,21 @@ function givenFloor({ position, givenAtMs }: GivenPosition, { timeline, covering
   return atMost !== null && atMost < position.lsn ? atMost : position.lsn;
 }
 
-function boundOf(instance: string, endedAtMs: number, { primary, replicas }: LagView): Lsn | null {
+function boundOf(instance: string, { startedAtMs, endedAtMs }: ReadSpan, view: LagView): Lsn | null {
+  const { primary, replicas } = view;
   if (primary === null) return null;
   const byPrimary = firstSampleFrom(primary.covering, endedAtMs);
   const replica = replicas.get(instance);
-  if (replica === undefined || replica.lostAtMs >= endedAtMs) return byPrimary;
+  if (replica === undefined || replica.lostAtMs >= startedAtMs) return byPrimary;
   const byReplica = sampleOn(primary.timeline, replica.history, endedAtMs);
   return byPrimary === null || byReplica === null ? (byPrimary ?? byReplica) : lower(byPrimary, byReplica);
+}
+
+function unite(left: ReadSpan, right: ReadSpan): ReadSpan {
+  return {
+    startedAtMs: Math.min(left.startedAtMs, right.startedAtMs),
+    endedAtMs: Math.max(left.endedAtMs, right.endedAtMs),
+  };
 }
 
 function sampleOn(timeline: number, history: LagAnchors, fromMs: number): Lsn | null {

@@ -9,6 +9,7 @@ import type { LagView, Position, ReplicaView } from './lagView.ts';
 /** An earlier read of the same scope, which nothing later may fall behind. */
 export interface EarlierRead {
   readonly instance: string;
+  readonly startedAtMs: number;
   readonly endedAtMs: number;
   /** The highest position that it can have shown, on the primary's timeline; null while that is not known. */
   readonly bound: Lsn | null;
@@ -58,9 +59,9 @@ export function refuseReplica(name: string, needs: ReadNeeds, view: LagView, now
   );
 }
 
-/** What a replica has shown it goes on showing, unless it has been restarted since. */
+/** What a replica has shown it goes on showing, unless it has been restarted since. An answer may arrive after that. */
 function isSameRun(earlier: EarlierRead, name: string, replica: ReplicaView | undefined): boolean {
-  return earlier.instance === name && (replica === undefined || replica.lostAtMs < earlier.endedAtMs);
+  return earlier.instance === name && (replica === undefined || replica.lostAtMs < earlier.startedAtMs);
 }
 
 function refuseByAge({ freshAsOfMs }: ReplicaView, maxAgeMs: number | null, nowMs: number): string | null {
