@@ -3,7 +3,7 @@
 //
 // Invariant: whatever is acknowledged or seen is noted before its caller hears of it, so that the caller's next read knows it.
 
-import type { EndpointsDocument } from '../../endpoints/endpointsDocument.ts';
+import type { EndpointsDocument, ReplicaEndpoint } from '../../endpoints/endpointsDocument.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { Consistency } from '../consistency/consistency.ts';
 import { formatToken, parseTokens } from '../consistency/consistencyToken.ts';
@@ -15,6 +15,7 @@ import { currentScope, type ScopeUser } from '../consistency/readScope.ts';
 import { waitForChange } from '../consistency/waitForChange.ts';
 import type { Observation } from '../observation.ts';
 import { explainRead, type ReadExplanation } from './explainRead.ts';
+import type { ReplicaVerdict } from './judgeReplica.ts';
 import { planRead, type ReadChoice } from './planRead.ts';
 import { type BalanceSettings, ReadBalancer, type ReadOutcome } from './readBalancer.ts';
 import { type ReadFacts, replicasOf, verdictOf, type WhenLate } from './readFacts.ts';
@@ -171,11 +172,27 @@ export class ReadPlanner implements ScopeUser {
     return explainRead(this.facts(request, core));
   }
 
+  /** Whether a replica serves, and why not: for the status. */
+  verdictOf(replica: ReplicaEndpoint, core: CoreFacts): ReplicaVerdict {
+    return verdictOf(replica, this.#allFacts(core, noNeeds));
+  }
+
+  /** Who has the next turn, as its place in the document; undefined when no replica has one. For the status. */
+  nextReplicaIndex(core: CoreFacts): number | undefined {
+    const choice = planRead(this.#allFacts(core, noNeeds));
+    if (choice.kind !== 'replica') return undefined;
+    return core.document.replicas.findIndex(({ name }) => name === choice.endpoint.name);
+  }
+
   facts(request: Request, core: CoreFacts): ReadFacts {
+    return this.#allFacts(core, this.#needs(request));
+  }
+
+  #allFacts(core: CoreFacts, needs: ReadNeeds): ReadFacts {
     return {
       ...core,
       observed: this.book.view,
-      needs: this.#needs(request),
+      needs,
       balance: this.#balancer.facts(core.nowMs),
       whenLate: this.#settings.whenLate,
     };

@@ -22,6 +22,7 @@ import {
   afterSilence,
   newRecord,
   type ReplicaRecord,
+  unmeasured,
   withoutPosition,
 } from './replicaRecord.ts';
 
@@ -87,7 +88,7 @@ export class LagBook {
 
   lagOf(instance: string): Lag {
     const replica = this.view.replicas.get(instance);
-    return replica?.lag ?? { kind: 'unknown', reason: 'has not been observed', atLeastMs: 0, bytes: null };
+    return replica?.lag ?? unmeasured('has not been observed');
   }
 
   /** All that is known now; the same value until something changes. */
@@ -174,9 +175,7 @@ export class LagBook {
     const isStale = primarySamplesSince > graceSamples && view.lag.kind === 'known';
     return {
       ...view,
-      lag: isStale
-        ? { ...view.lag, kind: 'unknown', reason: 'has not been observed lately', atLeastMs: 0 }
-        : view.lag,
+      lag: isStale ? unmeasured('has not been observed lately') : view.lag,
       freshAsOfMs: view.timeline === null ? null : freshAsOf(this.#covering, view.timeline, view.replayed),
       lateReason: freshness.lateReason,
     };

@@ -137,7 +137,8 @@ export function afterAnswer(
   };
 }
 
-function unmeasured(reason: string): Lag {
+/** Nothing can be said. */
+export function unmeasured(reason: string): Lag {
   return { kind: 'unknown', reason, atLeastMs: 0, bytes: null };
 }
 

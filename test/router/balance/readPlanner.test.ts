@@ -1,0 +1,227 @@
+// The planner as the core of the router calls it: reads and writes in their order, with a clock that stands still.
+
+import { setImmediate as turnOfEvents } from 'node:timers/promises';
+import { expect, test } from 'vitest';
+import {
+  ReadPlanner,
+  type ReadSettings,
+  type Request,
+  readDefaults,
+} from '../../../src/router/balance/readPlanner.ts';
+import type { Consistency } from '../../../src/router/consistency/consistency.ts';
+import { currentScope, runInScope } from '../../../src/router/consistency/readScope.ts';
+import type { AnsweredProbe } from '../../../src/router/observation.ts';
+import { endpointsDocument, replicaEndpoint } from '../../fixtures/endpointsDocument.ts';
+import { lsn } from '../../fixtures/lagView.ts';
+import { ManualClock } from '../../fixtures/manualClock.ts';
+
+const [first, second, third] = ['orders-1', 'orders-2', 'orders-3'];
+
+class Process {
+  readonly clock = new ManualClock();
+  readonly woken: string[] = [];
+  readonly planner: ReadPlanner;
+  readonly document = endpointsDocument();
+
+  constructor(settings: Partial<ReadSettings> = {}) {
+    this.planner = new ReadPlanner(
+      { ...readDefaults, slowStartMs: 0, tokenKeys: ['a key'], ...settings },
+      { clock: this.clock, random: () => 0, wake: (reason) => this.woken.push(reason) },
+    );
+    this.planner.follow(this.document, first);
+    this.probeAll(100, 100, 100);
+  }
+
+  /** All are asked one after the other, each for a millisecond. */
+  probeAll(...positions: readonly number[]): void {
+    for (const [index, position] of positions.entries())
+      this.probe([first, second, third][index] ?? '', position);
+  }
+
+  probe(instance: string, position: number, more: Partial<AnsweredProbe> = {}): void {
+    const startedAtMs = this.clock.now();
+    this.clock.advance(1);
+    this.planner.note({
+      instance,
+      startedAtMs,
+      endedAtMs: this.clock.now(),
+      probe: {
+        kind: 'answered',
+        role: instance === first ? 'primary' : 'replica',
+        systemIdentifier: '7421000000000000001',
+        timeline: 5,
+        lsn: lsn(position),
+        isStreaming: true,
+        serverVersion: 150_000,
+        ...more,
+      },
+    });
+  }
+
+  core() {
+    const nowMs = this.clock.now();
+    return {
+      document: this.document,
+      health: new Map(),
+      tried: new Set<string>(),
+      turn: 0,
+      isOverflow: false,
+      nowMs,
+    };
+  }
+
+  /** One read from beginning to end; returns who answered. */
+  read(request: Request): string {
+    const choice = this.planner.plan(request, this.core());
+    if (choice.kind === 'none') throw new Error(choice.reason);
+    const underWay = this.planner.started(request, choice);
+    this.clock.advance(1);
+    this.planner.finished(underWay, 'answered');
+    return choice.endpoint.name;
+  }
+
+  write(request: Request): void {
+    this.clock.advance(1);
+    this.planner.wrote(request);
+  }
+
+  where(consistency?: Consistency): string {
+    return this.read(this.planner.request(consistency));
+  }
+}
+
+test('without scopes, what the pool has written is read on the primary until replicas have it', () => {
+  const it = new Process();
+  expect([it.where(), it.where()].toSorted()).toEqual([second, third]);
+  it.write(it.planner.request());
+  expect([it.where(), it.where()]).toEqual([first, first]);
+  it.probeAll(200, 100, 200);
+  expect([it.where(), it.where()]).toEqual([third, third]);
+  expect(it.woken).toContain('a write was acknowledged');
+});
+
+test('in a scope only its own writes count', () => {
+  const it = new Process();
+  runInScope({}, () => it.write(it.planner.request()));
+  runInScope({}, () => expect(it.where()).not.toBe(first));
+  expect(it.where()).toBe(first);
+});
+
+test('the consistency is that of the call, else of the scope, else of the pool', () => {
+  const it = new Process({ consistency: 'strong' });
+  expect(it.where()).toBe(first);
+  expect(it.where('eventual')).not.toBe(first);
+  runInScope({ consistency: 'eventual' }, () => {
+    expect(it.where()).not.toBe(first);
+    expect(it.where('strong')).toBe(first);
+  });
+});
+
+test('a scope does not go back to a replica that is not known to be as far', () => {
+  const it = new Process();
+  runInScope({}, () => {
+    const name = it.where();
+    expect([it.where(), it.where(), it.where()]).toEqual([name, name, name]);
+    it.probeAll(300, 200, 200);
+    expect([it.where(), it.where()]).toEqual([
+      name === second ? third : second,
+      name === second ? third : second,
+    ]);
+  });
+});
+
+test('a bounded read goes to the primary when nobody is known to be so fresh', () => {
+  const it = new Process();
+  expect(it.where({ maxLagMs: 10 })).not.toBe(first);
+  it.clock.advance(20);
+  expect(it.where({ maxLagMs: 10 })).toBe(first);
+  expect(it.woken).toContain('a read waits for positions');
+});
+
+test('a token carries what was written to another process, and asks for everything when it is garbage', () => {
+  const [one, other] = [new Process(), new Process()];
+  const token = runInScope({}, () => {
+    one.write(one.planner.request());
+    one.probe(first, 200);
+    return currentScope()?.token();
+  });
+  other.probeAll(300, 150, 250);
+  const readWith = (given: string | undefined) => runInScope({ token: given }, () => other.where());
+  expect(token).toMatch(/^1\.5\/c8\./);
+  expect([readWith(token), readWith(token)]).toEqual([third, third]);
+  expect(readWith('garbage')).toBe(first);
+  expect(readWith(undefined)).not.toBe(first);
+});
+
+test('a token of a write that nobody has covered yet asks for what there is when it comes', () => {
+  const [one, other] = [new Process(), new Process()];
+  const token = runInScope({}, () => {
+    one.write(one.planner.request());
+    return currentScope()?.token();
+  });
+  expect(token).toMatch(/^1\.pending\./);
+  runInScope({ token }, () => {
+    expect(other.where()).toBe(first);
+    other.clock.advance(10);
+    other.probeAll(300, 300, 300);
+    expect(other.where()).not.toBe(first);
+  });
+});
+
+test('a read that is about to be covered waits a moment instead of going to the primary', async () => {
+  const it = new Process();
+  const request = runInScope({}, () => it.planner.request());
+  it.clock.advance(300);
+  it.write(request);
+  const { signal } = new AbortController();
+  const choice = it.planner.plan(request, it.core());
+  expect(choice.kind).toBe('primary');
+  const waiting = it.planner.waitInstead(request, () => it.core(), choice, signal);
+  it.probeAll(200, 200, 200);
+  expect(await waiting).toBe(true);
+  expect(it.read(request)).not.toBe(first);
+  expect(it.clock.sleeps).toEqual([]);
+});
+
+test('a wait in vain ends with the budget, and nobody waits again for a second', async () => {
+  const it = new Process();
+  const request = runInScope({}, () => it.planner.request());
+  it.clock.advance(300);
+  it.write(request);
+  const { signal } = new AbortController();
+  const wait = () =>
+    it.planner.waitInstead(request, () => it.core(), it.planner.plan(request, it.core()), signal);
+  const waiting = wait();
+  await it.clock.pass(20);
+  expect(await waiting).toBe(false);
+  expect(await wait()).toBe(false);
+  expect(it.clock.sleeps).toEqual([]);
+  it.clock.advance(1_001);
+  const again = wait();
+  await turnOfEvents();
+  expect(it.clock.sleeps).toEqual([20]);
+  it.clock.advance(20);
+  expect(await again).toBe(false);
+});
+
+test('the status tells who is next and who does not serve', () => {
+  const it = new Process();
+  it.where();
+  expect(it.planner.nextReplicaIndex(it.core())).toBe(1);
+  const late = replicaEndpoint({ name: second });
+  for (let count = 0; count < 4; count += 1)
+    it.planner.note({ instance: second, ...failedAt(it.clock.now() + count) });
+  expect(it.planner.verdictOf(late, it.core())).toEqual({
+    kind: 'resting',
+    reason: 'does not answer probes: refused',
+  });
+  expect(it.planner.nextReplicaIndex(it.core())).toBe(1);
+  expect(it.planner.explain(it.planner.request(), it.core())).toMatchObject({
+    instance: third,
+    role: 'replica',
+  });
+});
+
+function failedAt(atMs: number) {
+  return { startedAtMs: atMs, endedAtMs: atMs, probe: { kind: 'failed', reason: 'refused' } } as const;
+}
