@@ -1,0 +1,145 @@
+// The name that ends at the token before the current one, and whether a parenthesis after it opens a call.
+//
+// Invariant: in doubt it does. The cases where it does not are listed one by one, each because PostgreSQL's
+// grammar leaves no other reading.
+
+import { foldName } from './classifySettings.ts';
+import type { Lexer } from './lexer.ts';
+import { inGroupBy, inWith } from './parenthesis.ts';
+import * as token from './tokens.ts';
+import { isReserved } from './tokens.ts';
+
+export class NameBefore {
+  start = 0;
+  parts = 0;
+  /** Kind and word of the token in front of the name, and the word in front of that when it is a name too. */
+  kind = token.END;
+  word = 0;
+  wordBefore = 0;
+  #firstEnd = 0;
+  #lastStart = 0;
+  #end = 0;
+  #isEscaped = false;
+
+  /** Takes the current token of the lexer: it begins a name, or goes on with one after a dot. */
+  take(lexer: Lexer, kindBefore: number, wordBefore: number): void {
+    if (kindBefore === token.DOT && this.parts > 0) {
+      this.parts += 1;
+    } else {
+      const isAfterName = kindBefore === token.WORD || kindBefore === token.QUOTED;
+      this.wordBefore = isAfterName ? this.word : 0;
+      this.kind = kindBefore;
+      this.word = wordBefore;
+      this.parts = 1;
+      this.start = lexer.start;
+      this.#firstEnd = lexer.end;
+      this.#isEscaped = false;
+    }
+    this.#lastStart = lexer.start;
+    this.#end = lexer.end;
+    if (lexer.kind === token.QUOTED && lexer.isEscaped) this.#isEscaped = true;
+  }
+
+  /** Whether the text says the name: not with Unicode escapes, nor with more than a schema in front. */
+  get isPlain(): boolean {
+    return this.parts <= 2 && !this.#isEscaped;
+  }
+
+  lastPart(sql: string): string {
+    return partBetween(sql, this.#lastStart, this.#end);
+  }
+
+  firstPart(sql: string): string {
+    return partBetween(sql, this.start, this.#firstEnd);
+  }
+
+  isLastQuoted(sql: string): boolean {
+    return sql.charCodeAt(this.#lastStart) === 34;
+  }
+
+  /** `word` is what the name is spelled like, if it is listed; `level` what is known of the place. */
+  opensCall(word: number, level: number): boolean {
+    const isGrouping = (level & inGroupBy) !== 0 && (word === token.ROLLUP || word === token.CUBE);
+    switch (this.kind) {
+      case token.CAST:
+        return false;
+      case token.STRING:
+      case token.NUMBER:
+      case token.PARAMETER:
+      case token.CLOSE:
+      case token.CLOSE_BRACKET:
+        // After a whole expression only an operator or an alias with its columns can come.
+        return this.parts > 1;
+      case token.COMMA:
+        return (level & inWith) === 0 && !isGrouping;
+      case token.QUOTED:
+        return this.#opensCallAfterName(word);
+      case token.WORD:
+        if (this.word === 0) return this.#opensCallAfterName(word);
+        return !isGrouping && this.#opensCallAfterWord(word, level);
+      default:
+        return !isGrouping;
+    }
+  }
+
+  /** After a plain name: `FROM t alias (…)`, or a word between two operands. */
+  #opensCallAfterName(word: number): boolean {
+    if (this.parts > 1) return true;
+    if (this.wordBefore === token.FROM || this.wordBefore === token.JOIN) return false;
+    return !isInfix(word);
+  }
+
+  #opensCallAfterWord(word: number, level: number): boolean {
+    switch (this.word) {
+      case token.AS:
+      case token.TABLESAMPLE:
+      case token.ORDINALITY:
+        return false;
+      case token.WITH:
+      case token.RECURSIVE:
+        return (level & inWith) === 0;
+      case token.FETCH:
+        return word !== token.FIRST && word !== token.NEXT;
+      case token.TIME:
+        return word !== token.ZONE;
+      case token.INTERVAL:
+        return word !== token.SECOND;
+      case token.GROUP:
+      case token.ORDER:
+      case token.PARTITION:
+        return word !== token.BY;
+      case token.CHARACTER:
+      case token.CHAR:
+      case token.NCHAR:
+      case token.BIT:
+        return word !== token.VARYING;
+      case token.NOT:
+        return word !== token.LIKE && word !== token.ILIKE;
+      default:
+        return isReserved(this.word) || !isInfix(word);
+    }
+  }
+}
+
+/** Words that are functions or names at the start of an expression, and grammar after an operand. */
+function isInfix(word: number): boolean {
+  switch (word) {
+    case token.JOIN:
+    case token.LIKE:
+    case token.ILIKE:
+    case token.OVERLAPS:
+    case token.COLUMNS:
+    case token.VALUE:
+    case token.ROWS:
+    case token.RANGE:
+    case token.GROUPS:
+      return true;
+    default:
+      return false;
+  }
+}
+
+function partBetween(sql: string, start: number, end: number): string {
+  if (sql.charCodeAt(start) !== 34) return foldName(sql.slice(start, end));
+  return sql.slice(start + 1, end - 1).replaceAll('""', '"');
+}
