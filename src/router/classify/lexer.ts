@@ -5,66 +5,33 @@
 // which nothing follows. Each token begins after the one before it, so the lexer always comes to an end.
 
 import {
+  APOSTROPHE,
+  BLANK,
+  COLON,
+  classes,
+  DIGIT,
+  DOLLAR,
+  isTagStart,
+  isWordPart,
+  LETTER,
+  QUOTE,
+  SIGN,
+  single,
+} from './characters.ts';
+import { endOfEscapedLiteral, endOfNumber, endOfQuoted, skipComment } from './textEnds.ts';
+import {
   CAST,
-  CLOSE,
-  CLOSE_BRACKET,
-  COMMA,
-  DOT,
   END,
   fold,
   keywordBetween,
   NUMBER,
-  OPEN,
-  OPEN_BRACKET,
   OPERATOR,
   PARAMETER,
   QUOTED,
-  SEMICOLON,
   STRING,
   UNREADABLE,
   WORD,
 } from './tokens.ts';
-
-const BLANK = 1;
-const LETTER = 2;
-const DIGIT = 3;
-const DOLLAR = 4;
-const APOSTROPHE = 5;
-const QUOTE = 6;
-const COLON = 7;
-const SIGN = 8;
-const single = 16;
-
-// Classes of the characters of ASCII; 0 has no place in SQL. From 128 on all are letters, as for PostgreSQL,
-// to which even a no-break space or a byte order mark is part of a name.
-const classes = new Uint8Array(128);
-for (const blank of ' \t\n\r\f\v') classes[blank.charCodeAt(0)] = BLANK;
-for (let code = 0; code < 26; code += 1)
-  classes.fill(LETTER, 65 + code, 66 + code).fill(LETTER, 97 + code, 98 + code);
-classes[95] = LETTER;
-for (let code = 48; code <= 57; code += 1) classes[code] = DIGIT;
-classes[36] = DOLLAR;
-classes[39] = APOSTROPHE;
-classes[34] = QUOTE;
-classes[58] = COLON;
-for (const sign of '+-*/<>=~!@#%^&|`?') classes[sign.charCodeAt(0)] = SIGN;
-for (const [text, kind] of Object.entries({
-  '(': OPEN,
-  ')': CLOSE,
-  '[': OPEN_BRACKET,
-  ']': CLOSE_BRACKET,
-  ',': COMMA,
-  '.': DOT,
-  ';': SEMICOLON,
-}))
-  classes[text.charCodeAt(0)] = single + kind;
-
-const isWordPart = (code: number): boolean => {
-  if (code >= 128) return true;
-  const kind = classes[code];
-  return kind === LETTER || kind === DIGIT || kind === DOLLAR;
-};
-const isTagStart = (code: number): boolean => code >= 128 || classes[code] === LETTER;
 
 export class Lexer {
   readonly sql: string;
@@ -222,89 +189,4 @@ export class Lexer {
     const close = sql.indexOf(tag, at + 1);
     this.#takeUpTo(STRING, start, close < 0 ? -1 : close + tag.length);
   }
-}
-
-/** Behind the comment that begins here, here when none does, or -1 when it has no end. */
-export function skipComment(sql: string, start: number, code: number): number {
-  const next = sql.charCodeAt(start + 1);
-  if (code === 45 && next === 45) return endOfLine(sql, start + 2);
-  if (code === 47 && next === 42) return endOfBlockComment(sql, start + 2);
-  return start;
-}
-
-/** A carriage return ends a line comment as well as a line feed does. */
-function endOfLine(sql: string, start: number): number {
-  let at = start;
-  while (at < sql.length && sql.charCodeAt(at) !== 10 && sql.charCodeAt(at) !== 13) at += 1;
-  return at;
-}
-
-/** Block comments nest. */
-function endOfBlockComment(sql: string, start: number): number {
-  let depth = 1;
-  for (let at = start; at < sql.length - 1; at += 1) {
-    const code = sql.charCodeAt(at);
-    const next = sql.charCodeAt(at + 1);
-    if (code === 47 && next === 42) {
-      depth += 1;
-      at += 1;
-    } else if (code === 42 && next === 47) {
-      depth -= 1;
-      at += 1;
-      if (depth === 0) return at + 1;
-    }
-  }
-  return -1;
-}
-
-/** Behind the closing quote; a doubled one belongs to the text. */
-function endOfQuoted(sql: string, start: number, quote: string): number {
-  let at = sql.indexOf(quote, start);
-  while (at >= 0 && sql.charAt(at + 1) === quote) at = sql.indexOf(quote, at + 2);
-  return at < 0 ? -1 : at + 1;
-}
-
-/**
- * Behind the closing quote of a literal in which a backslash escapes. Such a literal goes on in the next one
- * when only blanks with a line end, and line comments, are between them, and there a backslash escapes too.
- */
-function endOfEscapedLiteral(sql: string, start: number): number {
-  for (let at = start; at < sql.length; at += 1) {
-    const code = sql.charCodeAt(at);
-    if (code === 92) at += 1;
-    else if (code === 39 && sql.charCodeAt(at + 1) === 39) at += 1;
-    else if (code === 39) {
-      const next = continuedLiteral(sql, at + 1);
-      if (next < 0) return at + 1;
-      at = next;
-    }
-  }
-  return -1;
-}
-
-/** Where the opening quote of the continuation is, or -1 when there is none. */
-function continuedLiteral(sql: string, start: number): number {
-  let hasLineEnd = false;
-  let at = start;
-  while (at < sql.length) {
-    const code = sql.charCodeAt(at);
-    if (code === 39) return hasLineEnd ? at : -1;
-    if (code === 45 && sql.charCodeAt(at + 1) === 45) at = endOfLine(sql, at + 2);
-    else if (classes[code] === BLANK) {
-      hasLineEnd ||= code === 10 || code === 13;
-      at += 1;
-    } else return -1;
-  }
-  return -1;
-}
-
-/** Digits with what may touch them: `1.5`, `1e6`, `0xff`, `1_000`. PostgreSQL refuses other letters there. */
-function endOfNumber(sql: string, start: number): number {
-  let at = start + 1;
-  for (; at < sql.length; at += 1) {
-    const code = sql.charCodeAt(at);
-    const kind = code < 128 ? classes[code] : LETTER;
-    if (kind !== DIGIT && kind !== LETTER && code !== 46) break;
-  }
-  return at;
 }

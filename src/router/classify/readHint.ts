@@ -2,7 +2,7 @@
 // first word counts, and only when the hint is all that it says: comments elsewhere may hold text of users,
 // as tracing adds it, and would let them choose the server.
 
-import { skipComment } from './lexer.ts';
+import { skipComment } from './textEnds.ts';
 
 export type Hint = 'primary' | 'replica';
 

@@ -51,7 +51,7 @@ export const rules = {
   'begin-serializable': { route: 'primary', because: 'a hot standby refuses serializable transactions' },
   'transaction-control': { route: 'primary', because: 'the statement belongs to a transaction begun before' },
   'session-state': { route: 'primary', because: 'the statement changes or needs what one session holds' },
-  'copy-from': { route: 'primary', because: 'COPY … FROM loads data' },
+  'copy-loads': { route: 'primary', because: 'COPY … FROM loads data' },
   'copy-on-server': {
     route: 'primary',
     because: 'COPY to a file or program acts on the server that runs it',

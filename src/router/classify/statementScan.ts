@@ -12,17 +12,18 @@ import type { Pins } from './verdict.ts';
 import { WordReader } from './wordReader.ts';
 
 /** Statements that need no look behind their first word. */
-const simple: ReadonlyMap<string, readonly [RuleName, Pins]> = new Map([
-  ...['alter', 'analyse', 'analyze', 'checkpoint', 'cluster', 'comment', 'drop', 'grant', 'import', 'notify']
-    .concat(['reassign', 'refresh', 'reindex', 'repack', 'revoke', 'security', 'truncate', 'vacuum'])
-    .map((word): [string, [RuleName, Pins]] => [word, ['write', 'nothing']]),
-  ...['close', 'deallocate', 'discard', 'execute', 'fetch', 'move', 'reset', 'unlisten'].map(
-    (word): [string, [RuleName, Pins]] => [word, ['session-state', 'nothing']],
-  ),
-  ...['listen', 'load'].map((word): [string, [RuleName, Pins]] => [word, ['session-state', 'session']]),
-  ...['call', 'do'].map((word): [string, [RuleName, Pins]] => [word, ['opaque', 'nothing']]),
-  ['lock', ['lock-table', 'transaction']],
-]);
+const simple: ReadonlyMap<string, readonly [RuleName, Pins]> = new Map(
+  (
+    [
+      ['alter analyse analyze checkpoint cluster comment drop grant import notify', 'write', 'nothing'],
+      ['reassign refresh reindex repack revoke security truncate vacuum', 'write', 'nothing'],
+      ['close deallocate discard execute fetch move reset unlisten', 'session-state', 'nothing'],
+      ['listen load', 'session-state', 'session'],
+      ['call do', 'opaque', 'nothing'],
+      ['lock', 'lock-table', 'transaction'],
+    ] as const
+  ).flatMap(([words, rule, pins]) => words.split(' ').map((word) => [word, [rule, pins]] as const)),
+);
 
 /** CREATE OR REPLACE LOCAL TEMPORARY RECURSIVE VIEW, and then a name with its schema. */
 const maxWordsOfCreate = 8;
@@ -179,7 +180,7 @@ export class StatementScan {
     } else if (this.#book.hasRelations) this.#copiedRelation();
     this.#words.skipTo((word) => word === token.TO || word === token.FROM);
     if (lexer.word === token.FROM) {
-      this.#findings.note('copy-from', start);
+      this.#findings.note('copy-loads', start);
       return;
     }
     if (lexer.word !== token.TO) {

@@ -62,7 +62,6 @@ export const CUBE = keyword('cube');
 export const DELETE = keyword('delete');
 export const DISTINCT = keyword('distinct');
 export const EXCEPT = keyword('except');
-export const FALSE = keyword('false');
 export const FETCH = keyword('fetch');
 export const FIRST = keyword('first');
 export const FOR = keyword('for');
