@@ -25,7 +25,8 @@ export class NameList {
   constructor(entries: readonly string[] = []) {
     for (const entry of entries) {
       const name = nameOf(entry);
-      if (name.endsWith('*')) this.#prefixes.push(name.slice(0, -1));
+      // A quoted name may end with an asterisk of its own.
+      if (entry.trimEnd().endsWith('*')) this.#prefixes.push(name.slice(0, -1));
       else this.#names.add(name);
     }
   }
