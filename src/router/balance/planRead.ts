@@ -9,6 +9,7 @@ import type { PrimaryEndpoint, ReplicaEndpoint } from '../../endpoints/endpoints
 import { noNeeds } from '../consistency/readNeeds.ts';
 import { describeAbsence } from './describeReplicas.ts';
 import type { ReplicaVerdict } from './judgeReplica.ts';
+import { expectedLatencyMs } from './latency.ts';
 import { type Candidate, pickReplica } from './pickReplica.ts';
 import { type BalanceFacts, primaryOf, type ReadFacts, refusal, replicasOf, verdictOf } from './readFacts.ts';
 
@@ -32,20 +33,33 @@ export function planRead(facts: ReadFacts): ReadChoice {
   const needs = facts.needs ?? noNeeds;
   if (needs.primaryOnly !== null)
     return onPrimary(facts, needs.primaryOnly, !needs.isStrong) ?? nobody(facts);
-  const able = untriedReplicas(facts).filter(({ name }) => refusal(name, facts) === null);
-  const kinds = able.map((replica) => verdictOf(replica, facts).kind);
-  const thatAre = (kind: ReplicaVerdict['kind']) => able.filter((_, index) => kinds[index] === kind);
+  const able = ableReplicas(facts);
   return (
-    onReplica(thatAre('serving'), facts) ??
-    onLeastLate(thatAre('late'), facts) ??
+    onReplica(able.serving, facts) ??
+    onLeastLate(able.late, facts) ??
     divert(facts) ??
-    onReplica(thatAre('resting'), facts) ??
+    onReplica(able.resting, facts) ??
     nobody(facts)
   );
 }
 
+/** Those that have not been tried and are known to show what the read needs, by their verdicts. */
+function ableReplicas(facts: ReadFacts): Record<ReplicaVerdict['kind'], ReplicaEndpoint[]> {
+  const able: Record<ReplicaVerdict['kind'], ReplicaEndpoint[]> = {
+    serving: [],
+    late: [],
+    resting: [],
+    excluded: [],
+  };
+  for (const replica of untriedReplicas(facts)) {
+    if (refusal(replica.name, facts) === null) able[verdictOf(replica, facts).kind].push(replica);
+  }
+  return able;
+}
+
 function untriedReplicas(facts: ReadFacts): readonly ReplicaEndpoint[] {
-  return replicasOf(facts).filter(({ name }) => !facts.tried.has(name));
+  const replicas = replicasOf(facts);
+  return facts.tried.size === 0 ? replicas : replicas.filter(({ name }) => !facts.tried.has(name));
 }
 
 function onReplica(replicas: readonly ReplicaEndpoint[], facts: ReadFacts): ReadChoice | undefined {
@@ -56,7 +70,8 @@ function onReplica(replicas: readonly ReplicaEndpoint[], facts: ReadFacts): Read
     return endpoint === undefined ? undefined : { kind: 'replica', endpoint, candidates: [] };
   }
   const all = replicas.map((replica) => asCandidate(replica, balance, facts.nowMs));
-  const preferred = all.find(({ endpoint }) => endpoint.name === needs?.prefers);
+  const prefers = needs?.prefers ?? null;
+  const preferred = prefers === null ? undefined : all.find(({ endpoint }) => endpoint.name === prefers);
   const candidates = preferred === undefined ? nearby(all, balance) : [preferred];
   const picked = pickReplica(candidates, balance.strategy, balance.random);
   return picked === undefined ? undefined : { kind: 'replica', endpoint: picked.endpoint, candidates };
@@ -74,7 +89,7 @@ function asCandidate(endpoint: ReplicaEndpoint, balance: BalanceFacts, nowMs: nu
     endpoint,
     share: ramp * (balance.strategy === 'round-robin' ? 1 : endpoint.weight),
     inFlight: load?.inFlight ?? 0,
-    latencyMs: load?.latencyMs ?? null,
+    latencyMs: expectedLatencyMs(load?.latency ?? null, nowMs),
     turn: load?.turn ?? 0,
   };
 }

@@ -3,10 +3,10 @@
 // Invariant: every read that was started is finished once, so that what is in flight is what is under way. A replica that begins to
 // serve starts at the average of the turns, so it neither is flooded with what it has missed nor waits for what it has not.
 
-import { afterLatency, expectedLatencyMs, type Latency } from './latency.ts';
+import { afterLatency, type Latency } from './latency.ts';
 import { afterTurn, type Candidate, mostSavedTurns, type Saver, type Strategy } from './pickReplica.ts';
 import type { ReadChoice } from './planRead.ts';
-import type { BalanceFacts, ReplicaLoad } from './readFacts.ts';
+import type { BalanceFacts } from './readFacts.ts';
 
 export interface BalanceSettings {
   readonly strategy: Strategy;
@@ -40,14 +40,9 @@ export class ReadBalancer {
     this.#random = random;
   }
 
-  facts(nowMs: number): BalanceFacts {
-    const loads = new Map<string, ReplicaLoad>();
-    for (const [name, load] of this.#loads) {
-      const { inFlight, turn, servingSinceMs, answeredAtMs } = load;
-      const latencyMs = expectedLatencyMs(load.latency, nowMs);
-      loads.set(name, { inFlight, latencyMs, turn, servingSinceMs, answeredAtMs });
-    }
-    return { ...this.#settings, loads, random: this.#random() };
+  /** For one decision: the loads go on changing. */
+  facts(): BalanceFacts {
+    return { ...this.#settings, loads: this.#loads, random: this.#random() };
   }
 
   /** Who serves now. One that did not before gets its share step by step; those that serve from the beginning do not. */

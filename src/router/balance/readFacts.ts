@@ -8,12 +8,13 @@ import type {
 import { type LagView, nothingObserved } from '../consistency/lagView.ts';
 import { noNeeds, type ReadNeeds, refuseReplica } from '../consistency/readNeeds.ts';
 import { type Health, judgeReplica, type ReplicaVerdict } from './judgeReplica.ts';
+import type { Latency } from './latency.ts';
 import type { Strategy } from './pickReplica.ts';
 
 /** What is known of the load of one replica. */
 export interface ReplicaLoad {
   readonly inFlight: number;
-  readonly latencyMs: number | null;
+  readonly latency: Latency | null;
   readonly turn: number;
   /** Since when it has served without a break. */
   readonly servingSinceMs: number;
@@ -67,7 +68,9 @@ export function primaryOf({ primary, document }: ReadFacts): PrimaryEndpoint | n
 export function replicasOf(facts: ReadFacts): readonly ReplicaEndpoint[] {
   const name = facts.primary?.name;
   const { replicas } = facts.document;
-  return name === undefined ? replicas : replicas.filter((replica) => replica.name !== name);
+  // The true primary is nearly always the document's, and then it is not among the replicas.
+  if (name === undefined || name === facts.document.primary?.name) return replicas;
+  return replicas.filter((replica) => replica.name !== name);
 }
 
 export function verdictOf(replica: ReplicaEndpoint, facts: ReadFacts): ReplicaVerdict {

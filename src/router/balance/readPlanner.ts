@@ -68,6 +68,9 @@ export interface ReadUnderWay {
 /** A wait in vain costs the budget; with this rest, at most one part in fifty of the time. */
 const restAfterWaitMs = 1_000;
 
+/** For a ramp of seconds it does not matter when in these it began. */
+const noteServingEveryMs = 10;
+
 /** What the core knows; the planner adds the rest. */
 export type CoreFacts = Omit<ReadFacts, 'observed' | 'needs' | 'balance' | 'whenLate'>;
 
@@ -79,6 +82,7 @@ export class ReadPlanner implements ScopeUser {
   /** Every write of the pool; not its reads, which would tie the whole pool to one instance. */
   readonly #poolMarks = new ReadMarks();
   #waitAgainAtMs = Number.NEGATIVE_INFINITY;
+  #noteServingAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(settings: ReadSettings, deps: ReadPlannerDeps) {
     this.#settings = settings;
@@ -113,7 +117,10 @@ export class ReadPlanner implements ScopeUser {
 
   plan(request: Request, core: CoreFacts): ReadChoice {
     const facts = this.facts(request, core);
-    this.#balancer.noteServing(servingNames(facts), facts.nowMs);
+    if (facts.nowMs >= this.#noteServingAtMs) {
+      this.#balancer.noteServing(servingNames(facts), facts.nowMs);
+      this.#noteServingAtMs = facts.nowMs + noteServingEveryMs;
+    }
     if (facts.needs?.wantsProbes === true) this.#deps.wake('a read waits for positions');
     return planRead(facts);
   }
@@ -193,7 +200,7 @@ export class ReadPlanner implements ScopeUser {
       ...core,
       observed: this.book.view,
       needs,
-      balance: this.#balancer.facts(core.nowMs),
+      balance: this.#balancer.facts(),
       whenLate: this.#settings.whenLate,
     };
   }

@@ -102,6 +102,7 @@ export class ReadMarks {
     if (consistency === 'eventual') return noNeeds;
     if (consistency === 'strong')
       return { ...noNeeds, primaryOnly: 'strong consistency was asked for', isStrong: true };
+    if (this.#isEmpty && typeof consistency === 'string') return noNeeds;
     const maxAgeMs = typeof consistency === 'object' ? consistency.maxLagMs : null;
     const floor = this.#floor(view);
     if (floor === 'pending') {
@@ -114,8 +115,7 @@ export class ReadMarks {
     }
     const earlierReads = this.#earlierReads(view);
     const isPending = earlierReads.some(({ bound }) => bound === null);
-    const isBehind =
-      floor !== null && [...view.replicas.values()].some((it) => (it.replayed ?? 0n) < floor.lsn);
+    const isBehind = floor !== null && isAnyBehind(view, floor.lsn);
     return {
       ...noNeeds,
       floor,
@@ -138,6 +138,10 @@ export class ReadMarks {
       if (lsn === undefined || bound > lsn) lsn = bound;
     }
     return lsn === undefined ? null : { timeline: primary.timeline, lsn };
+  }
+
+  get #isEmpty(): boolean {
+    return this.#cover === null && this.#given === null && this.#lastInstance === null;
   }
 
   #coverFrom(fromMs: number, why: string): void {
@@ -166,10 +170,16 @@ export class ReadMarks {
   }
 
   #earlierReads(view: LagView): readonly EarlierRead[] {
+    if (this.#reads.size === 0) return noNeeds.earlierReads;
     return [...this.#reads].map(([instance, span]) => {
       return { instance, ...span, bound: boundOf(instance, span, view) };
     });
   }
+}
+
+function isAnyBehind({ replicas }: LagView, lsn: Lsn): boolean {
+  for (const { replayed } of replicas.values()) if (replayed === null || replayed < lsn) return true;
+  return false;
 }
 
 /** A position is no further than the end of the log after it was given; of another timeline only that can be said. */

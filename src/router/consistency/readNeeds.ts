@@ -45,6 +45,7 @@ export const noNeeds: ReadNeeds = {
 /** Why a replica may not serve such a read; null when it may. */
 export function refuseReplica(name: string, needs: ReadNeeds, view: LagView, nowMs: number): string | null {
   if (needs.primaryOnly !== null) return needs.primaryOnly;
+  if (needs.floor === null && needs.earlierReads.length === 0 && needs.maxAgeMs === null) return null;
   const replica = view.replicas.get(name);
   const others = needs.earlierReads.filter((it) => !isSameRun(it, name, replica));
   if (needs.floor === null && others.length === 0 && needs.maxAgeMs === null) return null;

@@ -31,7 +31,7 @@ function planned(differences: Partial<ReadFacts>): string {
 
 const load = (differences: Partial<ReplicaLoad> = {}): ReplicaLoad => ({
   inFlight: 0,
-  latencyMs: null,
+  latency: null,
   turn: 0,
   servingSinceMs: Number.NEGATIVE_INFINITY,
   answeredAtMs: Number.NEGATIVE_INFINITY,

@@ -29,7 +29,7 @@ class Bench {
       turn: 0,
       isOverflow: false,
       nowMs: this.nowMs,
-      balance: this.balancer.facts(this.nowMs),
+      balance: this.balancer.facts(),
     });
     if (choice.kind !== 'replica') throw new Error('a replica serves');
     const { name } = choice.endpoint;
@@ -48,7 +48,7 @@ class Bench {
   }
 
   inFlight(name: string): number | undefined {
-    return this.balancer.facts(this.nowMs).loads.get(name)?.inFlight;
+    return this.balancer.facts().loads.get(name)?.inFlight;
   }
 }
 
