@@ -16,12 +16,13 @@ export interface FunctionJudgement {
   readonly isPlanned: boolean;
 }
 
-/** What looks like a call and is grammar; PostgreSQL takes it for a call of a function when it is quoted. */
+// What looks like a call and is grammar; with quotes PostgreSQL takes it for a call of a function. TREAT is not
+// here: `treat(x AS name)` calls the function of that name.
 const syntax = new Set(
-  `between bigint bit boolean char character coalesce collation dec decimal exists extract float greatest grouping
+  `between bigint bit boolean char character coalesce dec decimal exists extract float greatest grouping
   int integer interval json json_array json_arrayagg json_exists json_object json_objectagg json_query
   json_scalar json_serialize json_table json_value least merge_action national nchar normalize nullif numeric
-  overlay position real row smallint substring time timestamp treat trim values varchar xmlattributes
+  overlay position real row smallint substring time timestamp trim values varchar xmlattributes
   xmlconcat xmlelement xmlexists xmlforest xmlnamespaces xmlparse xmlpi xmlroot xmlserialize xmltable`.split(
     /\s+/,
   ),

@@ -85,8 +85,17 @@ export class NameBefore {
   /** After a plain name: `FROM t alias (…)`, or a word between two operands. */
   #opensCallAfterName(word: number): boolean {
     if (this.parts > 1) return true;
-    if (this.wordBefore === token.FROM || this.wordBefore === token.JOIN) return false;
-    return !isInfix(word);
+    switch (this.wordBefore) {
+      case token.FROM:
+      case token.JOIN:
+      case token.ONLY:
+        return false;
+      case token.AS:
+        // `JSON_TABLE(…, '$' AS name COLUMNS (…))`
+        return word !== token.COLUMNS && !isInfix(word);
+      default:
+        return !isInfix(word);
+    }
   }
 
   #opensCallAfterWord(word: number, level: number): boolean {
@@ -116,23 +125,34 @@ export class NameBefore {
       case token.NOT:
         return word !== token.LIKE && word !== token.ILIKE;
       default:
-        return isReserved(this.word) || !isInfix(word);
+        return isReserved(this.word) || precedesExpression(this.word) || !isInfix(word);
     }
   }
 }
 
-/** Words that are functions or names at the start of an expression, and grammar after an operand. */
+/** Words that name functions at the start of an expression, and are grammar after an operand. */
 function isInfix(word: number): boolean {
+  return word === token.JOIN || word === token.LIKE || word === token.ILIKE || word === token.OVERLAPS;
+}
+
+/** Words that are not reserved and after which an expression begins, so that they are no operands. */
+function precedesExpression(word: number): boolean {
   switch (word) {
-    case token.JOIN:
-    case token.LIKE:
+    case token.BY:
+    case token.CONTENT:
+    case token.DOCUMENT:
+    case token.ESCAPE:
+    case token.FIRST:
     case token.ILIKE:
+    case token.JOIN:
+    case token.KEY:
+    case token.LIKE:
+    case token.NEXT:
     case token.OVERLAPS:
-    case token.COLUMNS:
+    case token.PASSING:
     case token.VALUE:
-    case token.ROWS:
-    case token.RANGE:
-    case token.GROUPS:
+    case token.VERSION:
+    case token.ZONE:
       return true;
     default:
       return false;

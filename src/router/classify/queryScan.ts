@@ -3,7 +3,7 @@
 // takes to tell these from what merely looks like them.
 
 import type { Findings } from './findings.ts';
-import type { Lexer } from './lexer.ts';
+import { Lexer } from './lexer.ts';
 import { NameBefore } from './nameBefore.ts';
 import { hasFor, inGroupBy, inWith, isBody, isDistinctOn, isSetConfig } from './parenthesis.ts';
 import type { RuleBook } from './ruleBook.ts';
@@ -190,7 +190,8 @@ export class QueryScan {
   #levelAfterName(): number {
     const word = this.#word;
     const before = this.#name.word;
-    if (word === token.AS || (word === token.MATERIALIZED && (before === token.AS || before === token.NOT))) {
+    const isAfterAs = before === token.AS || (before === token.NOT && this.#name.wordBefore === token.AS);
+    if (word === token.AS || (word === token.MATERIALIZED && isAfterAs)) {
       return (this.#level & inWith) === 0 ? 0 : isBody;
     }
     if (word === token.ON && before === token.DISTINCT) return isDistinctOn;
@@ -203,9 +204,14 @@ export class QueryScan {
 
   /** `OPERATOR(schema.+)`, and not a call of a function of that name. */
   #isOperatorName(): boolean {
-    const pattern = /\(\s*(?:[\w$"\u0080-\uffff]+\s*\.\s*)*[-+*/<>=~!@#%^&|`?]+\s*\)/y;
-    pattern.lastIndex = this.#lexer.start;
-    return pattern.test(this.#lexer.sql);
+    const ahead = new Lexer(this.#lexer.sql);
+    ahead.end = this.#lexer.end;
+    do ahead.next();
+    while (ahead.kind === token.WORD || ahead.kind === token.QUOTED || ahead.kind === token.DOT);
+    if (ahead.kind !== token.OPERATOR) return false;
+    do ahead.next();
+    while (ahead.kind === token.OPERATOR);
+    return ahead.kind === token.CLOSE;
   }
 
   #readCall(): number {

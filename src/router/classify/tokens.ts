@@ -33,10 +33,10 @@ const reserved = `
 
 // Words that are names elsewhere, and mean something to the rules in one place.
 const unreserved = `
-  begin bit by char character close columns commit copy cube declare delete execute explain filter first force
-  groups grouping ilike insert interval is join key like local materialized merge nchar next no
-  operator ordinality over overlaps overlay partition path pg_temp range recursive rollup rows second sets share
-  substring tablesample temp temporary time update value values varying zone`;
+  bit by char character columns content cube delete document escape first grouping ilike insert interval join key
+  like local materialized merge nchar next no operator ordinality overlaps overlay partition passing pg_temp
+  recursive rollup second sets share substring tablesample temp temporary time update value values varying
+  version zone`;
 
 const words = `${reserved} ${unreserved}`.trim().split(/\s+/);
 const reservedCount = reserved.trim().split(/\s+/).length;
@@ -58,9 +58,12 @@ export const BY = keyword('BY');
 export const CHAR = keyword('CHAR');
 export const CHARACTER = keyword('CHARACTER');
 export const COLUMNS = keyword('COLUMNS');
+export const CONTENT = keyword('CONTENT');
 export const CUBE = keyword('CUBE');
 export const DELETE = keyword('DELETE');
 export const DISTINCT = keyword('DISTINCT');
+export const DOCUMENT = keyword('DOCUMENT');
+export const ESCAPE = keyword('ESCAPE');
 export const EXCEPT = keyword('EXCEPT');
 export const FETCH = keyword('FETCH');
 export const FIRST = keyword('FIRST');
@@ -68,7 +71,6 @@ export const FOR = keyword('FOR');
 export const FROM = keyword('FROM');
 export const GROUP = keyword('GROUP');
 export const GROUPING = keyword('GROUPING');
-export const GROUPS = keyword('GROUPS');
 export const HAVING = keyword('HAVING');
 export const ILIKE = keyword('ILIKE');
 export const INSERT = keyword('INSERT');
@@ -88,16 +90,16 @@ export const NO = keyword('NO');
 export const NOT = keyword('NOT');
 export const ON = keyword('ON');
 export const OPERATOR_WORD = keyword('OPERATOR');
+export const ONLY = keyword('ONLY');
 export const ORDER = keyword('ORDER');
 export const ORDINALITY = keyword('ORDINALITY');
 export const OVERLAPS = keyword('OVERLAPS');
 export const OVERLAY = keyword('OVERLAY');
 export const PARTITION = keyword('PARTITION');
+export const PASSING = keyword('PASSING');
 export const PG_TEMP = keyword('PG_TEMP');
-export const RANGE = keyword('RANGE');
 export const RECURSIVE = keyword('RECURSIVE');
 export const ROLLUP = keyword('ROLLUP');
-export const ROWS = keyword('ROWS');
 export const SECOND = keyword('SECOND');
 export const SELECT = keyword('SELECT');
 export const SETS = keyword('SETS');
@@ -115,6 +117,7 @@ export const UPDATE = keyword('UPDATE');
 export const VALUE = keyword('VALUE');
 export const VALUES = keyword('VALUES');
 export const VARYING = keyword('VARYING');
+export const VERSION = keyword('VERSION');
 export const WINDOW = keyword('WINDOW');
 export const WITH = keyword('WITH');
 export const ZONE = keyword('ZONE');
