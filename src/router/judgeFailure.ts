@@ -14,10 +14,11 @@ export type FailurePhase = 'connecting' | 'querying';
  * - `conflict`: a replica cancelled the read because replay needed the rows; the server is well.
  * - `untrusted`: the certificate that the server shows is not good; another server's may be no better, and
  *   trying again does not help.
+ * - `timeout`: the driver has given up waiting for the answer; the server may still be at it.
  * - `busy`: no connection of the pool became free in time; the server is well.
  * - `statement`: everything else, also a login that the server refuses; the error belongs to the caller.
  */
-export type FailureKind = 'connection' | 'conflict' | 'untrusted' | 'busy' | 'statement';
+export type FailureKind = 'connection' | 'conflict' | 'untrusted' | 'timeout' | 'busy' | 'statement';
 
 export interface Failure {
   readonly kind: FailureKind;
@@ -29,7 +30,7 @@ export interface Failure {
 
 export function judgeFailure(error: unknown, phase: FailurePhase): Failure {
   const kind = phase === 'connecting' ? connectingKind(error) : queryingKind(error);
-  return { kind, phase, error, isConnectionUsable: kind !== 'connection' && isSettledStatement(error) };
+  return { kind, phase, error, isConnectionUsable: kind !== 'connection' && isSqlState(codeOf(error)) };
 }
 
 // The pool says this, without a code, when all its connections stayed in use.
@@ -85,8 +86,9 @@ const hangUpMessages = [
   'Connection terminated',
   'Client has encountered a connection error and is not queryable',
   'Client was closed and is not queryable',
-  'Query read timeout',
 ];
+
+const timeoutMessage = 'Query read timeout';
 
 function queryingKind(error: unknown): FailureKind {
   const code = codeOf(error);
@@ -95,22 +97,17 @@ function queryingKind(error: unknown): FailureKind {
     if (hangUpStates.test(code)) return 'connection';
     return code === '40001' && message.includes('conflict with recovery') ? 'conflict' : 'statement';
   }
+  if (message === timeoutMessage) return 'timeout';
   const isSocketError = code !== undefined && /^E[A-Z_]+$/.test(code) && hasSystemCall(error);
   return isSocketError || hangUpMessages.some((it) => message.startsWith(it)) ? 'connection' : 'statement';
-}
-
-// 25006 (read-only transaction) from a server believed to be the primary: it has been demoted, and the
-// next statement must find out where the primary is instead of asking the same connection again.
-function isSettledStatement(error: unknown): boolean {
-  const code = codeOf(error);
-  return isSqlState(code) && code !== '25006';
 }
 
 function isSqlState(code: string | undefined): code is string {
   return code !== undefined && /^[0-9A-Z]{5}$/.test(code) && /[0-9]/.test(code);
 }
 
-function codeOf(error: unknown): string | undefined {
+/** The SQLSTATE or the code of Node; undefined when there is none. */
+export function codeOf(error: unknown): string | undefined {
   const code = typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined;
   return typeof code === 'string' ? code : undefined;
 }

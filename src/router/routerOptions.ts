@@ -1,4 +1,8 @@
+import type { PoolConfig } from 'pg';
 import { type Log, silentLog } from '../lib/log.ts';
+import { type ReadSettings, readDefaults } from './balance/readPlanner.ts';
+import type { ClassifierSettings } from './classify/classifier.ts';
+import type { Consistency } from './consistency/consistency.ts';
 import type { Credentials } from './credentialsDirectory.ts';
 import { RouterError } from './routerError.ts';
 
@@ -26,14 +30,25 @@ export interface ReplicaManagerOptions {
   readonly maxLifetimeMs?: number | undefined;
   /** Longest wait of a statement for the first document and credentials. Default: 10 s */
   readonly firstDocumentTimeoutMs?: number | undefined;
+  /** How old what reads see may be, unless a scope or a call asks for another. Default: `read-your-writes` */
+  readonly consistency?: Consistency | undefined;
+  /** How reads are spread over the replicas, and what happens when these are late. */
+  readonly balancing?: Partial<Omit<ReadSettings, 'consistency'>> | undefined;
+  /** What the text of a statement does not tell: which functions only read, what is refused. */
+  readonly classification?: ClassifierSettings | undefined;
   /** Where changes and refusals are told. Default: nowhere */
   readonly log?: Log | undefined;
 }
 
 export type RouterSettings = Omit<
   { readonly [K in keyof ReplicaManagerOptions]-?: Exclude<ReplicaManagerOptions[K], undefined> },
-  'credentials'
-> & { readonly credentials: Credentials | undefined };
+  'credentials' | 'consistency' | 'balancing'
+> & {
+  readonly credentials: Credentials | undefined;
+  readonly reads: ReadSettings;
+  /** What an application gave for `pg.Pool`; undefined when it uses the options above. */
+  readonly driver: PoolConfig | undefined;
+};
 
 const defaults = {
   endpointsFile: '/etc/replica-manager/endpoints/endpoints.json',
@@ -55,7 +70,7 @@ const defaults = {
 const maxDelayMs = 2 ** 31 - 1;
 
 /** Fills in the defaults. Throws `RPG_CONFIG_INVALID` with everything that is wrong. */
-export function readRouterOptions(options: ReplicaManagerOptions): RouterSettings {
+export function readRouterOptions(options: ReplicaManagerOptions, driver?: PoolConfig): RouterSettings {
   const settings: RouterSettings = {
     endpointsFile: options.endpointsFile ?? defaults.endpointsFile,
     credentialsDir: options.credentialsDir ?? defaults.credentialsDir,
@@ -69,6 +84,13 @@ export function readRouterOptions(options: ReplicaManagerOptions): RouterSetting
     maxLifetimeMs: options.maxLifetimeMs ?? defaults.maxLifetimeMs,
     firstDocumentTimeoutMs: options.firstDocumentTimeoutMs ?? defaults.firstDocumentTimeoutMs,
     log: options.log ?? silentLog,
+    classification: options.classification ?? {},
+    reads: {
+      ...readDefaults,
+      ...options.balancing,
+      consistency: options.consistency ?? readDefaults.consistency,
+    },
+    driver,
   };
   const problems = findProblems(settings);
   if (problems.length > 0) throw new RouterError('RPG_CONFIG_INVALID', problems.join('; '));

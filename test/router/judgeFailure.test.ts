@@ -27,7 +27,7 @@ test.each([
   ['a unique violation', withCode('23505'), 'statement', true],
   ['a statement timeout', withCode('57014'), 'statement', true],
   ['a serialization failure', withCode('40001', 'could not serialize access'), 'statement', true],
-  ['a write on a replica', withCode('25006'), 'statement', false],
+  ['a write on a replica', withCode('25006'), 'statement', true],
   [
     'a recovery conflict',
     withCode('40001', 'canceling statement due to conflict with recovery'),
@@ -39,7 +39,7 @@ test.each([
   ['a broken connection', withCode('08006'), 'connection', false],
   ['a reset', ofSocket('ECONNRESET'), 'connection', false],
   ['a closed socket', new Error('Connection terminated unexpectedly'), 'connection', false],
-  ['a silent server', new Error('Query read timeout'), 'connection', false],
+  ['a silent server', new Error('Query read timeout'), 'timeout', false],
   ['a value that cannot be sent', new TypeError('Converting circular structure to JSON'), 'statement', false],
   ['an error of the file system', withCode('ENOENT'), 'statement', false],
   ['something that is no error', 'out of order', 'statement', false],

@@ -1,0 +1,125 @@
+// A connection that is taken out of its pool, for one statement or for a session.
+//
+// Invariant: it goes back only when the next user finds it as new: outside of any transaction, with nothing of a session left
+// behind, no statement under way. Else it is closed. An error of SQL keeps it.
+
+import { once } from 'node:events';
+import type { PoolClient } from 'pg';
+import type { Clock } from '../lib/clock.ts';
+import { sendCancelRequest } from './cancelRequest.ts';
+import { type Failure, judgeFailure } from './judgeFailure.ts';
+import { type Answer, isSubmittable, type Statement } from './statement.ts';
+
+export type Attempt =
+  | { readonly kind: 'answered'; readonly result: Answer }
+  | { readonly kind: 'failed'; readonly failure: Failure };
+
+/** What the driver knows and its types do not tell. */
+interface DriverState {
+  /** False from the moment a statement is sent until the server is ready for the next one. */
+  readonly readyForQuery: boolean;
+}
+
+export interface LeaseOwner {
+  readonly clock: Clock;
+  /** Whether a timeout of the driver is what the caller set for his statement, rather than a sign of a dead server. */
+  readonly isDeadline: boolean;
+  /** Called once, when everything that was begun is over. */
+  readonly onReturned: () => void;
+}
+
+export class Lease {
+  readonly instance: string;
+  readonly client: PoolClient;
+  readonly #owner: LeaseOwner;
+  #isUsable = true;
+  #cancelling: Promise<void> | undefined;
+  #afterwards: (() => void)[] = [];
+
+  constructor(instance: string, client: PoolClient, owner: LeaseOwner) {
+    this.instance = instance;
+    this.client = client;
+    this.#owner = owner;
+  }
+
+  /** Whether the server is in a transaction, also in one that has failed. */
+  get isInTransaction(): boolean {
+    return this.client.getTransactionStatus() !== 'I';
+  }
+
+  /** Whether the connection is still one. */
+  get isUsable(): boolean {
+    return this.#isUsable;
+  }
+
+  /** One statement at a time. A failure is a value. */
+  async run(statement: Statement): Promise<Attempt> {
+    try {
+      const result = await this.client.query(statement.config as string, statement.values);
+      return { kind: 'answered', result };
+    } catch (error) {
+      const failure = this.#judge(error, statement);
+      if (failure.kind === 'timeout') this.#cancelling = sendCancelRequest(this.client, this.#owner.clock);
+      if (failure.isConnectionUsable) await this.settled();
+      else this.#isUsable = false;
+      return { kind: 'failed', failure };
+    }
+  }
+
+  /** Hands a cursor, a stream or a `pg.Query` to the driver, and resolves when the server is ready for the next statement. */
+  async submit(
+    statement: Statement,
+    callback: (error: Error | undefined, result: Answer) => void,
+  ): Promise<void> {
+    const { client } = this;
+    const gone = new AbortController();
+    const settled = Promise.race([
+      once(client, 'drain', { signal: gone.signal }),
+      once(client, 'end', { signal: gone.signal }),
+    ]);
+    try {
+      client.query(statement.config as string, statement.values as unknown[], callback as never);
+      await settled;
+    } finally {
+      gone.abort();
+      settled.catch(() => {});
+    }
+  }
+
+  /** The driver tells an error before it knows in which state the server is afterwards. */
+  async settled(): Promise<void> {
+    const { client } = this;
+    if ((client as unknown as DriverState).readyForQuery !== false) return;
+    const gone = new AbortController();
+    try {
+      await Promise.race([
+        once(client, 'drain', { signal: gone.signal }),
+        once(client, 'end', { signal: gone.signal }),
+      ]);
+    } catch {
+      this.#isUsable = false;
+    } finally {
+      gone.abort();
+    }
+  }
+
+  /** Runs when the connection goes back. */
+  afterwards(action: () => void): void {
+    this.#afterwards.push(action);
+  }
+
+  /** `close` when something of a session is left in it. */
+  release(how: 'keep' | 'close' | Error): void {
+    const isClean = how === 'keep' && this.#isUsable && !this.isInTransaction;
+    this.client.release(how instanceof Error ? how : isClean ? undefined : true);
+    for (const action of this.#afterwards) action();
+    void (this.#cancelling ?? Promise.resolve()).finally(() => this.#owner.onReturned());
+  }
+
+  #judge(error: unknown, { config }: Statement): Failure {
+    const failure = judgeFailure(error, 'querying');
+    if (failure.kind !== 'timeout') return failure;
+    const isOwn = typeof config === 'object' && !isSubmittable(config) && 'query_timeout' in config;
+    return isOwn || this.#owner.isDeadline ? failure : { ...failure, kind: 'connection' };
+  }
+}

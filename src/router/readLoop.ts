@@ -1,0 +1,209 @@
+// Where a read goes, and where it goes next when that was in vain.
+//
+// Invariant: bounded by the number of instances, each of which is asked at most once, and once more for the primary when a replica
+// refuses what belongs there. A read that is on the primary instead of a replica holds a slot of the fallback gate.
+
+import type { EndpointsDocument, PrimaryEndpoint } from '../endpoints/endpointsDocument.ts';
+import type { ReadFacts } from './balance/readFacts.ts';
+import type { CoreFacts } from './balance/readPlanner.ts';
+import { refusalStates } from './classify/classifier.ts';
+import { errorOf, fallbackBusy, noReplica, poolBusy } from './failures.ts';
+import { FallbackGate } from './fallbackGate.ts';
+import { codeOf, type Failure } from './judgeFailure.ts';
+import type { Attempt, Lease } from './lease.ts';
+import type { Call, Router } from './router.ts';
+import { RouterError } from './routerError.ts';
+import type { Answer } from './statement.ts';
+
+/** What a replica says about definitions that have not reached it yet: undefined table, column, function, object, schema. */
+const definitionStates: ReadonlySet<string> = new Set(['42P01', '42703', '42883', '42704', '3F000']);
+
+/** A standby cannot run serializable transactions, so there these come from replay: serialization_failure, deadlock_detected. */
+const conflictStates: ReadonlySet<string> = new Set(['40001', '40P01']);
+
+type Use = (endpoint: PrimaryEndpoint) => Promise<Attempt>;
+
+export class ReadLoop {
+  readonly #router: Router;
+  readonly #fallback: FallbackGate;
+
+  constructor(router: Router) {
+    this.#router = router;
+    this.#fallback = new FallbackGate(router.settings.driver?.max ?? router.settings.poolSize);
+  }
+
+  async run(call: Call): Promise<Answer> {
+    const read = new Read(this.#router, this.#fallback, call);
+    return read.run((endpoint) => this.#router.pools.of(endpoint).attempt(call.statement));
+  }
+
+  /** As `run`, but the connection stays with the caller, and with it the slot on the primary if it has one. */
+  async open(call: Call): Promise<{ readonly lease: Lease; readonly result: Answer }> {
+    const read = new Read(this.#router, this.#fallback, call);
+    let lease: Lease | undefined;
+    const result = await read.run(async (endpoint) => {
+      const leased = await this.#router.pools.of(endpoint).lease();
+      if (leased.kind === 'failed') return leased;
+      const attempt = await leased.lease.run(call.statement);
+      if (attempt.kind === 'failed') leased.lease.release('keep');
+      else {
+        lease = leased.lease;
+        read.handOver(lease);
+      }
+      return attempt;
+    });
+    if (lease === undefined) throw new RouterError('RPG_CLOSED', 'the replica manager has been ended');
+    return { lease, result };
+  }
+}
+
+/** One read on its way. */
+class Read {
+  readonly #router: Router;
+  readonly #gate: FallbackGate;
+  readonly #call: Call;
+  readonly #tried = new Set<string>();
+  #isOnFallback = false;
+  #busy: RouterError | undefined;
+  #cause: unknown;
+
+  constructor(router: Router, gate: FallbackGate, call: Call) {
+    this.#router = router;
+    this.#gate = gate;
+    this.#call = call;
+  }
+
+  async run(use: Use): Promise<Answer> {
+    const { planner, counters } = this.#router;
+    const { request } = this.#call;
+    let hasWaited = false;
+    counters.reads += 1;
+    try {
+      for (;;) {
+        const facts = this.#facts(this.#router.current());
+        const choice = planner.plan(request, facts);
+        if (choice.kind === 'none') {
+          throw this.#busy ?? noReplica(facts.document.topology.name, choice.reason, this.#cause);
+        }
+        if (choice.kind === 'primary' && !hasWaited) {
+          hasWaited = true;
+          const current = () => this.#facts(this.#router.current());
+          if (await planner.waitInstead(request, current, choice, this.#router.closing)) continue;
+        }
+        // With nothing but a primary there is nothing to fall back from.
+        const needsSlot =
+          choice.kind === 'primary' && choice.isDiverted && facts.document.replicas.length > 0;
+        if (needsSlot && !this.#isOnFallback) {
+          await this.#enterFallback(planner.facts(request, facts));
+          // While it waited, a replica may have come back, or the primary may have changed.
+          continue;
+        }
+        if (!needsSlot) this.#leaveFallback();
+        this.#tried.add(choice.endpoint.name);
+        this.#claim(choice.endpoint.name, facts.nowMs);
+        const underWay = planner.started(request, choice);
+        const attempt = await use(choice.endpoint);
+        planner.finished(underWay, attempt.kind === 'answered' ? 'answered' : 'failed');
+        if (attempt.kind === 'answered') {
+          this.#router.health.delete(choice.endpoint.name);
+          return attempt.result;
+        }
+        const answer = await this.#afterFailure(choice.endpoint, choice.kind, attempt.failure, facts.nowMs);
+        if (answer !== undefined) return answer;
+        counters.retries += 1;
+      }
+    } finally {
+      this.#leaveFallback();
+    }
+  }
+
+  /** The slot on the primary, if there is one, is the lease's from now on. */
+  handOver(lease: Lease): void {
+    if (!this.#isOnFallback) return;
+    this.#isOnFallback = false;
+    lease.afterwards(() => this.#gate.leave());
+  }
+
+  /** Undefined when the next instance is to be asked. @throws what the caller is told */
+  async #afterFailure(
+    endpoint: PrimaryEndpoint,
+    role: 'primary' | 'replica',
+    failure: Failure,
+    startedAtMs: number,
+  ): Promise<Answer | undefined> {
+    const code = codeOf(failure.error) ?? '';
+    this.#cause = failure.error;
+    this.#router.noteFailure(endpoint, failure, startedAtMs);
+    if (failure.kind === 'busy') this.#busy = poolBusy(endpoint.name, failure.error);
+    if (failure.kind === 'connection' || failure.kind === 'conflict' || failure.kind === 'busy')
+      return undefined;
+    if (role === 'replica' && failure.kind === 'statement') {
+      if (conflictStates.has(code)) return undefined;
+      if (refusalStates.has(code)) return this.#insteadOnPrimary(code);
+      if (definitionStates.has(code)) return this.#whenDefinitionsLag(failure);
+    }
+    throw errorOf(endpoint, failure, true);
+  }
+
+  /** The replica has refused to run what was taken for a read, so nothing has run. */
+  async #insteadOnPrimary(code: string): Promise<Answer> {
+    const { classifier, counters, settings } = this.#router;
+    const { statement } = this.#call;
+    counters.retries += 1;
+    if (code === '25006') classifier.learn(statement.text, code);
+    const verdict = { ...this.#call.verdict, route: 'primary' as const, rule: 'learned' };
+    const answer = await this.#router.write({ ...this.#call, verdict });
+    // Other refusals may be of the statement itself; that the primary takes it shows that they are of the standby.
+    classifier.learn(statement.text, code);
+    settings.log.warn(
+      { sqlState: code },
+      'a replica refused a statement, which goes to the primary from now on',
+    );
+    return answer;
+  }
+
+  /** Only where reads may be on the primary at all. */
+  async #whenDefinitionsLag(failure: Failure): Promise<Answer> {
+    const { document } = this.#router;
+    const primary = document?.primary ?? null;
+    if (document === undefined || primary === null || !document.routing.fallbackToPrimary)
+      throw failure.error;
+    if (this.#tried.has(primary.name)) throw failure.error;
+    if (!this.#isOnFallback)
+      await this.#enterFallback(this.#router.planner.facts(this.#call.request, this.#facts(document)));
+    this.#router.counters.retries += 1;
+    const attempt = await this.#router.pools.of(this.#router.primary()).attempt(this.#call.statement);
+    if (attempt.kind === 'answered') return attempt.result;
+    throw attempt.failure.kind === 'statement' ? attempt.failure.error : failure.error;
+  }
+
+  #facts(document: EndpointsDocument): CoreFacts {
+    const { health, deps } = this.#router;
+    const isOverflow = this.#busy !== undefined;
+    return { document, health, tried: this.#tried, turn: 0, isOverflow, nowMs: deps.clock.now() };
+  }
+
+  /** Resolves when the read may be on the primary. @throws RouterError `RPG_FALLBACK_BUSY`, `RPG_CLOSED` */
+  async #enterFallback(facts: ReadFacts): Promise<void> {
+    const { deps, settings, closing, counters } = this.#router;
+    const maxWaitMs = settings.driver?.connectionTimeoutMillis || settings.connectTimeoutMs;
+    const hasSlot = await this.#gate.enter(maxWaitMs, deps.clock, closing);
+    if (!hasSlot) throw fallbackBusy(facts, this.#cause);
+    counters.fallbacks += 1;
+    this.#isOnFallback = true;
+  }
+
+  #leaveFallback(): void {
+    if (!this.#isOnFallback) return;
+    this.#isOnFallback = false;
+    this.#gate.leave();
+  }
+
+  /** While one read finds out whether a rested instance is back, the others stay away from it. */
+  #claim(name: string, nowMs: number): void {
+    const { health, settings } = this.#router;
+    const known = health.get(name);
+    if (known === undefined) return;
+    health.set(name, { ...known, restsUntilMs: nowMs + settings.connectTimeoutMs });
+  }
+}

@@ -1,0 +1,264 @@
+// The core behind both faces of the library: statements in, answers of the right instance out.
+//
+// Invariant: only what is surely a read leaves the primary, and only a read, or what provably did not run, is sent twice. Where
+// there are replicas, reads leave half of the connections to the primary to writes.
+
+import type { EndpointsDocument, PrimaryEndpoint } from '../endpoints/endpointsDocument.ts';
+import { assert } from '../lib/assert.ts';
+import type { Clock } from '../lib/clock.ts';
+import { verdictOf as judgeReplica, replicasOf } from './balance/readFacts.ts';
+import { ReadPlanner, type Request } from './balance/readPlanner.ts';
+import { afterFailure, type Health } from './chooseReplica.ts';
+import { Classifier } from './classify/classifier.ts';
+import { type Rule, type RuleName, rules } from './classify/rules.ts';
+import type { Verdict } from './classify/verdict.ts';
+import { denied, errorOf, failoverInProgress } from './failures.ts';
+import type { PoolListener } from './instancePool.ts';
+import { codeOf, type Failure, messageOf } from './judgeFailure.ts';
+import type { Lease } from './lease.ts';
+import type { Observation } from './observation.ts';
+import { PoolSet } from './poolSet.ts';
+import { ReadLoop } from './readLoop.ts';
+import { RouterError } from './routerError.ts';
+import type { RouterSettings } from './routerOptions.ts';
+import { describeStatus, type ReplicaManagerStatus } from './routerStatus.ts';
+import { type Answer, type Statement, statementOf } from './statement.ts';
+import { type Topology, TopologySource } from './topologySource.ts';
+
+/** The outside world, handed in so that tests can drive it. */
+export interface RouterDeps {
+  /** For waits that a caller waits for. */
+  readonly clock: Clock;
+  /** For the loop that follows the files; must not keep the process alive. */
+  readonly backgroundClock: Clock;
+  /** A number in [0, 1). */
+  readonly random: () => number;
+}
+
+/** One statement on its way. Made before anything is awaited, while the scope of the caller is still around. */
+export interface Call {
+  readonly statement: Statement;
+  readonly verdict: Verdict;
+  /** Where it is sent: the verdict, or what the caller asked for where that is safe. */
+  readonly route: 'primary' | 'replica';
+  readonly request: Request;
+}
+
+export interface Counters {
+  reads: number;
+  writes: number;
+  fallbacks: number;
+  retries: number;
+  denied: number;
+}
+
+export class Router {
+  readonly classifier: Classifier;
+  readonly planner: ReadPlanner;
+  readonly counters: Counters = { reads: 0, writes: 0, fallbacks: 0, retries: 0, denied: 0 };
+  readonly pools: PoolSet;
+  readonly health = new Map<string, Health>();
+  readonly settings: RouterSettings;
+  readonly deps: RouterDeps;
+  readonly #source: TopologySource;
+  readonly #reads: ReadLoop;
+  readonly #closing = new AbortController();
+  #ended: Promise<void> | undefined;
+
+  constructor(settings: RouterSettings, deps: RouterDeps, onEvent: PoolListener = () => {}) {
+    this.settings = settings;
+    this.deps = deps;
+    this.classifier = new Classifier(settings.classification);
+    // Without anybody who looks at positions, a read after a write would stay on the primary for ever.
+    const reads = { ...settings.reads, consistency: 'eventual' as const };
+    this.planner = new ReadPlanner(reads, { ...deps, wake: () => {} });
+    this.pools = new PoolSet(settings, { clock: deps.backgroundClock, log: settings.log, onEvent });
+    this.#reads = new ReadLoop(this);
+    this.#source = new TopologySource(settings, (topology) => this.#follow(topology));
+    void this.#source.follow(deps.backgroundClock, this.#closing.signal);
+  }
+
+  get closing(): AbortSignal {
+    return this.#closing.signal;
+  }
+
+  get document(): EndpointsDocument | undefined {
+    return this.#source.topology?.document;
+  }
+
+  /** @throws RouterError `RPG_STATEMENT_DENIED` */
+  begin(statement: Statement): Call {
+    const verdict = this.classifier.verdictOf(statement.text);
+    if (verdict.route === 'denied') {
+      this.counters.denied += 1;
+      throw denied(statement.text, verdict);
+    }
+    const request = this.planner.request(statement.consistency);
+    return { statement, verdict, request, route: routeOf(statement, verdict, verdict.route) };
+  }
+
+  /** One statement by itself. */
+  async run(call: Call): Promise<Answer> {
+    await this.ready();
+    return call.route === 'replica' ? this.#reads.run(call) : this.write(call);
+  }
+
+  /** Sends it to the primary, once. */
+  async write(call: Call): Promise<Answer> {
+    const { statement, verdict } = call;
+    this.counters.writes += 1;
+    const primary = this.primary();
+    const attempt = await this.pools.of(primary).attempt(statement, verdict.pins === 'session');
+    if (attempt.kind === 'answered') {
+      this.noteWrite(call);
+      return attempt.result;
+    }
+    throw await this.writeError(call, primary, attempt.failure);
+  }
+
+  /** A connection to the primary, for a client or a transaction. */
+  async leasePrimary(): Promise<{ readonly endpoint: PrimaryEndpoint; readonly lease: Lease }> {
+    await this.ready();
+    const endpoint = this.primary();
+    const leased = await this.pools.of(endpoint).lease();
+    if (leased.kind === 'failed') throw errorOf(endpoint, leased.failure, false);
+    return { endpoint, lease: leased.lease };
+  }
+
+  /** Runs the BEGIN of a read-only transaction where a read may go, and leaves it open there. */
+  async leaseForReads(call: Call): Promise<{ readonly lease: Lease; readonly result: Answer }> {
+    await this.ready();
+    return this.#reads.open(call);
+  }
+
+  /** What the caller is told, after what it says of the primary has been acted on. */
+  async writeError(call: Call, primary: PrimaryEndpoint, failure: Failure): Promise<unknown> {
+    if (failure.kind === 'connection') this.planner.noteConnectionLost(primary.name);
+    const isOutcomeUnknown = failure.phase === 'querying' && /^(connection|timeout)$/.test(failure.kind);
+    if (isOutcomeUnknown) this.noteWrite(call);
+    if (codeOf(failure.error) === '25006' && (await this.hasBeenDemoted(primary))) {
+      return failoverInProgress(primary, failure.error);
+    }
+    return errorOf(primary, failure, call.verdict.route === 'replica');
+  }
+
+  /**
+   * A server that is believed to be the primary has refused a write: asks whether it is a standby. If so, its connections are let
+   * go, because each of them would refuse the next write as well.
+   */
+  async hasBeenDemoted(endpoint: PrimaryEndpoint): Promise<boolean> {
+    const pool = this.pools.find(endpoint);
+    if (pool === undefined) return true;
+    const asked = await pool.attempt(statementOf('SELECT pg_catalog.pg_is_in_recovery() AS is_standby'));
+    const isStandby = asked.kind === 'answered' && asked.result.rows[0]?.is_standby === true;
+    if (!isStandby) return false;
+    this.settings.log.warn({ instance: endpoint.name }, 'the primary has become a standby');
+    this.pools.renew(endpoint);
+    return true;
+  }
+
+  /** Right after the primary has acknowledged what may have been a write, or its outcome has become unknown. */
+  noteWrite({ verdict, request }: Call): void {
+    if (verdict.route !== 'replica') this.planner.wrote(request);
+  }
+
+  /** Resolves once there is a topology. @throws RouterError */
+  async ready(): Promise<void> {
+    this.#closing.signal.throwIfAborted();
+    if (this.#source.topology === undefined) await this.#source.ready(this.deps.clock, this.#closing.signal);
+  }
+
+  /** The newest document. Without an `await` between this and `pools.of`, so that the pool is there. */
+  current(): EndpointsDocument {
+    this.#closing.signal.throwIfAborted();
+    const { document } = this;
+    assert(document !== undefined, 'a statement is routed only once there is a topology');
+    return document;
+  }
+
+  /** @throws RouterError `RPG_NO_PRIMARY` */
+  primary(): PrimaryEndpoint {
+    const { primary, topology, epoch } = this.current();
+    if (primary !== null) return primary;
+    throw new RouterError('RPG_NO_PRIMARY', `${topology.name} has no primary in epoch ${epoch}, try again`);
+  }
+
+  hasReadReplicas(): boolean {
+    const { document } = this;
+    if (document === undefined) return false;
+    const facts = this.#readFacts(document);
+    return replicasOf(facts).some((replica) => judgeReplica(replica, facts).kind === 'serving');
+  }
+
+  status(): ReplicaManagerStatus {
+    const { document } = this;
+    const facts = document === undefined ? undefined : this.#readFacts(document);
+    return describeStatus({
+      document,
+      problems: this.#source.problems,
+      health: this.health,
+      nowMs: this.deps.clock.now(),
+      countsOf: (endpoint) => this.pools.countsOf(endpoint),
+      ...(facts === undefined ? {} : { verdictOf: (replica) => judgeReplica(replica, facts) }),
+      counters: { ...this.counters, learned: this.classifier.exportLearned().length },
+    });
+  }
+
+  end(): Promise<void> {
+    this.#closing.abort(new RouterError('RPG_CLOSED', 'the replica manager has been ended'));
+    this.#ended ??= this.pools.end();
+    return this.#ended;
+  }
+
+  noteFailure({ name }: PrimaryEndpoint, failure: Failure, startedAtMs: number): void {
+    if (failure.kind !== 'connection') {
+      // It answered, if not as hoped, so its connection is fine.
+      if (failure.phase === 'querying' && failure.kind !== 'timeout') this.health.delete(name);
+      return;
+    }
+    this.planner.noteConnectionLost(name);
+    const before = this.health.get(name);
+    // Of many reads that one outage hits at once, the first counts; else the rest would be long at once.
+    if (before !== undefined && startedAtMs <= before.failedAtMs) return;
+    const reason = messageOf(failure.error);
+    this.health.set(name, afterFailure(before, reason, this.deps.clock.now(), this.deps.random()));
+    this.settings.log.warn({ instance: name, reason }, 'instance left out of reads for a while');
+  }
+
+  note(observation: Observation): void {
+    this.planner.note(observation);
+  }
+
+  #readFacts(document: EndpointsDocument) {
+    const { health, deps } = this;
+    const core = {
+      document,
+      health,
+      nowMs: deps.clock.now(),
+      tried: new Set<string>(),
+      turn: 0,
+      isOverflow: false,
+    };
+    return this.planner.facts(this.planner.request('eventual'), core);
+  }
+
+  #follow({ document, credentials }: Topology): void {
+    this.pools.follow(document, credentials);
+    this.planner.follow(document, document.primary?.name ?? null);
+    const names = new Set(document.replicas.map(({ name }) => name).concat(document.primary?.name ?? []));
+    for (const name of this.health.keys()) if (!names.has(name)) this.health.delete(name);
+    const { epoch, generation, primary } = document;
+    this.settings.log.info({ epoch, generation, primary: primary?.name ?? null }, 'following endpoints');
+  }
+}
+
+/** A wish for a replica never overrides a write that was found in the text, only a doubt. */
+function routeOf(
+  statement: Statement,
+  verdict: Verdict,
+  route: 'primary' | 'replica',
+): 'primary' | 'replica' {
+  if (statement.route === 'primary' || route === 'replica') return statement.route ?? route;
+  const rule: Rule = rules[verdict.rule as RuleName];
+  return statement.route === 'replica' && rule.isDoubt === true ? 'replica' : 'primary';
+}
