@@ -17,7 +17,11 @@ export async function serveCommand(
     for (const problem of settings.problems) console.error(problem);
     return 2;
   }
-  const log = jsonLog(settings.logLevel, () => systemClock.wallNow(), (line) => process.stdout.write(line));
+  const log = jsonLog(
+    settings.logLevel,
+    () => systemClock.wallNow(),
+    (line) => process.stdout.write(line),
+  );
   const stop = new AbortController();
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.once(signal, () => {

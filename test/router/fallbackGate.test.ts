@@ -19,6 +19,10 @@ let topology: RoutedTopology;
 
 beforeAll(async () => {
   topology = await RoutedTopology.start();
+  await topology.postgres.primary.query(`
+    CREATE FUNCTION wait_until_told() RETURNS void LANGUAGE sql
+    AS 'SELECT pg_advisory_lock_shared(7); SELECT pg_advisory_unlock_shared(7)'`);
+  await topology.postgres.caughtUp();
 }, 60_000);
 afterEach(() => topology.reset());
 afterAll(() => topology[Symbol.asyncDispose]());
@@ -28,7 +32,7 @@ const lateReplicas = () =>
 
 /** Reads that stay on the server until they are told to go on. */
 function startReads(manager: ReplicaManager, count: number): Promise<string>[] {
-  const sql = `${serverSql}, pg_advisory_lock_shared(7), pg_advisory_unlock_shared(7)`;
+  const sql = `/* rpg: replica */ ${serverSql}, wait_until_told()`;
   return Array.from({ length: count }, async () => {
     const { rows } = await manager.routeQuery<{ server: string }>('SELECT', sql);
     return rows[0]?.server ?? 'nobody';
