@@ -5,7 +5,8 @@
 
 import type { EndpointsDocument, PrimaryEndpoint, ReplicaEndpoint } from '../endpoints/endpointsDocument.ts';
 import { formatLsn } from '../postgres/lsn.ts';
-import { type Health, judgeReplica, type ReplicaVerdict } from './chooseReplica.ts';
+import { type Health, judgeReplica, type ReplicaVerdict } from './balance/judgeReplica.ts';
+import type { Lag, LagView } from './consistency/lagView.ts';
 import type { PoolCounts } from './instancePool.ts';
 import type { Observation } from './observation.ts';
 
@@ -40,6 +41,10 @@ export interface InstanceStatus {
 export interface LagStatus {
   readonly seconds: number | null;
   readonly bytes: number | null;
+  /** Where `seconds` is unknown, what it is at least; 0 when nothing can be said. */
+  readonly atLeastSeconds: number;
+  /** Why `seconds` is unknown; null when it is known. */
+  readonly reason: string | null;
 }
 
 export interface ReplicaStatus extends InstanceStatus {
@@ -99,10 +104,10 @@ export interface StatusFacts {
   readonly health: ReadonlyMap<string, Health>;
   readonly nowMs: number;
   readonly countsOf: (endpoint: PrimaryEndpoint) => PoolCounts;
-  /** Default: by `health` and the document. */
+  /** Default: by `health`, the document and `lagView`. */
   readonly verdictOf?: ((replica: ReplicaEndpoint) => ReplicaVerdict) | undefined;
-  /** What was measured, not what the document said when it was published. */
-  readonly lagOf?: ((replica: ReplicaEndpoint) => LagStatus) | undefined;
+  /** What was measured; the lag in the document is of when that was published. */
+  readonly lagView?: LagView | undefined;
   /** By name of the instance. */
   readonly observations?: ReadonlyMap<string, Observation> | undefined;
   readonly areReplicasEnabled?: boolean | undefined;
@@ -113,7 +118,7 @@ export interface StatusFacts {
 
 export function describeStatus(facts: StatusFacts): ReplicaManagerStatus {
   const { document, health, nowMs } = facts;
-  const verdictOf = facts.verdictOf ?? ((replica) => judgeReplica(replica, health, nowMs));
+  const verdictOf = facts.verdictOf ?? ((replica) => judgeReplica(replica, health, nowMs, facts.lagView));
   const { primary = null, replicas = [] } = document ?? {};
   return {
     topology: document?.topology ?? null,
@@ -124,7 +129,7 @@ export function describeStatus(facts: StatusFacts): ReplicaManagerStatus {
     replicas: replicas.map((replica) => ({
       ...describeInstance(replica, 'replica', facts),
       weight: replica.weight,
-      lag: facts.lagOf?.(replica) ?? { seconds: null, bytes: null },
+      lag: describeLag(facts.lagView?.replicas.get(replica.name)?.lag),
       verdict: verdictOf(replica),
     })),
     areReplicasEnabled: facts.areReplicasEnabled ?? replicas.length > 0,
@@ -153,6 +158,18 @@ function describeInstance(
   const { name, host, port, zone } = endpoint;
   const observed = describeObservation(facts.observations?.get(name), facts.nowMs);
   return { name, host, port, zone, role, observed, connections: facts.countsOf(endpoint) };
+}
+
+function describeLag(lag: Lag | undefined): LagStatus {
+  if (lag === undefined) {
+    return { seconds: null, bytes: null, atLeastSeconds: 0, reason: 'has not been observed' };
+  }
+  if (lag.kind === 'unknown') {
+    const { bytes, atLeastMs, reason } = lag;
+    return { seconds: null, bytes, atLeastSeconds: atLeastMs / 1_000, reason };
+  }
+  const seconds = lag.ms / 1_000;
+  return { seconds, bytes: lag.bytes, atLeastSeconds: seconds, reason: null };
 }
 
 function describeObservation(observation: Observation | undefined, nowMs: number): ObservedStatus | null {

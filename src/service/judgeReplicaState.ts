@@ -26,7 +26,7 @@ export function judgeReplicaState(replica: ReplicaStatus, status: ReplicaManager
   const { observed, verdict, lag } = replica;
   if (observed?.kind === 'failed' || verdict.kind === 'resting') return 'unhealthy';
   const maxLagSeconds = status.document?.routing.maxLagSeconds ?? 0;
-  if (lag.seconds !== null && lag.seconds > maxLagSeconds) return 'lagging';
+  if (verdict.kind === 'late' || lag.atLeastSeconds > maxLagSeconds) return 'lagging';
   if (verdict.kind !== 'serving') return 'excluded';
   const isKnownToAnswer = observed !== null || replica.connections.total > 0;
   return isKnownToAnswer ? 'healthy' : 'unknown';

@@ -107,7 +107,12 @@ const topologySchemas: Readonly<Record<string, Schema>> = {
     ...instanceProperties,
     role: { const: 'replica' },
     weight: amount,
-    lag: object({ seconds: amountOrNull, bytes: amountOrNull }),
+    lag: object({
+      seconds: amountOrNull,
+      bytes: amountOrNull,
+      atLeastSeconds: { ...amount, description: 'Where seconds is not known.' },
+      reason: { ...textOrNull, description: 'Why seconds is not known.' },
+    }),
     status: ref('ReplicaState'),
     isServing: flag,
     reason: { ...textOrNull, description: 'Why reads do not go there; null when they do.' },

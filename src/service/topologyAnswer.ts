@@ -76,11 +76,11 @@ function instanceAnswer(instance: InstanceStatus): InstanceAnswer {
 }
 
 function replicaAnswer(replica: ReplicaStatus, status: ReplicaManagerStatus): ReplicaAnswer {
-  const { verdict } = replica;
+  const { verdict, lag } = replica;
   return {
     ...instanceAnswer(replica),
     weight: replica.weight,
-    lag: replica.lag,
+    lag: { ...lag, reason: lag.reason === null ? null : withoutPasswords(lag.reason) },
     status: judgeReplicaState(replica, status),
     isServing: verdict.kind === 'serving',
     reason: 'reason' in verdict ? withoutPasswords(verdict.reason) : null,

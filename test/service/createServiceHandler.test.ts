@@ -138,7 +138,13 @@ test('the topology tells the verdict on each replica, why, and where all this is
     counters: { reads: 7, learned: null },
     primary: { name: 'orders-1', role: 'primary', observed: { kind: 'answered', role: 'primary' } },
     replicas: [
-      { name: 'a', status: 'healthy', isServing: true, reason: null, lag: { seconds: 2, bytes: 4096 } },
+      {
+        name: 'a',
+        status: 'healthy',
+        isServing: true,
+        reason: null,
+        lag: { seconds: 2, bytes: 4096, reason: null },
+      },
       { name: 'b', status: 'unhealthy', isServing: false, reason: failed.reason, observed: failed },
     ],
   });

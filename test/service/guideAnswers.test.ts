@@ -10,13 +10,19 @@ import {
   statsAnswer,
   unknownLagSeconds,
 } from '../../src/service/guideAnswers.ts';
-import { emptyStatus, managerStatus, primaryStatus, replicaStatus } from '../fixtures/managerStatus.ts';
+import {
+  emptyStatus,
+  knownLag,
+  managerStatus,
+  primaryStatus,
+  replicaStatus,
+  unknownLag,
+} from '../fixtures/managerStatus.ts';
 
 const at = new Date('2024-11-07T10:00:00.480Z');
 const guide = (name: string) =>
   readFileSync(new URL(`../fixtures/guide/${name}.json`, import.meta.url), 'utf8');
 const text = (value: unknown) => `${JSON.stringify(value, null, 2)}\n`;
-const unknown = { seconds: null, bytes: null };
 
 test('the health of the guide’s topology is the guide’s example', () => {
   expect(text(healthAnswer(managerStatus(), at))).toBe(guide('health'));
@@ -60,7 +66,7 @@ test('before a topology is known nothing is healthy and the lag is over every th
 });
 
 test('an unknown lag is null for its replica and over every threshold in the sums', () => {
-  const replicas = [replicaStatus({ name: 'a' }), replicaStatus({ name: 'b', lag: unknown })];
+  const replicas = [replicaStatus({ name: 'a' }), replicaStatus({ name: 'b', lag: unknownLag() })];
   expect(lagAnswer(managerStatus({ replicas }), at)).toEqual({
     replicas: [
       { name: 'a', lagSeconds: 2, status: 'healthy' },
@@ -78,9 +84,7 @@ test('without replicas nothing lags', () => {
 
 test('maximum and average are of all replicas', () => {
   const lags = [0.1, 1, 4];
-  const replicas = lags.map((seconds, index) =>
-    replicaStatus({ name: `r${index}`, lag: { seconds, bytes: 1 } }),
-  );
+  const replicas = lags.map((seconds, index) => replicaStatus({ name: `r${index}`, lag: knownLag(seconds) }));
   expect(lagAnswer(managerStatus({ replicas }), at)).toMatchObject({ maxLag: 4, avgLag: 1.7 });
 });
 
@@ -90,9 +94,11 @@ test.each([
   ['unknown', { observed: null, connections: { total: 0, idle: 0, waiting: 0 } }],
   ['unhealthy', { observed: { kind: 'failed', reason: 'gone', ageMs: 0 } }],
   ['unhealthy', { verdict: { kind: 'resting', reason: 'gone' } }],
-  ['lagging', { lag: { seconds: 10.5, bytes: 1 }, verdict: { kind: 'excluded', reason: 'lags' } }],
-  ['lagging', { lag: { seconds: 10.5, bytes: 1 } }],
-  ['healthy', { lag: { seconds: 10, bytes: 1 } }],
+  ['lagging', { lag: knownLag(10.5), verdict: { kind: 'excluded', reason: 'lags' } }],
+  ['lagging', { lag: knownLag(9), verdict: { kind: 'late', reason: 'has to stay below 5 s first' } }],
+  ['lagging', { lag: unknownLag(11) }],
+  ['lagging', { lag: knownLag(10.5) }],
+  ['healthy', { lag: knownLag(10) }],
   ['excluded', { verdict: { kind: 'excluded', reason: 'has weight 0' } }],
 ] as const)('a replica is %s when it is %o', (status, differences) => {
   const replicas = [replicaStatus(differences)];

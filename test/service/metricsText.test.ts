@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { type MetricFamily, metricsText } from '../../src/service/metricsText.ts';
 import { serviceMetrics } from '../../src/service/serviceMetrics.ts';
-import { emptyStatus, managerStatus, replicaStatus } from '../fixtures/managerStatus.ts';
+import { emptyStatus, managerStatus, replicaStatus, unknownLag } from '../fixtures/managerStatus.ts';
 
 const families: readonly MetricFamily[] = [
   {
@@ -92,7 +92,7 @@ test('a topology that is well, in metrics', () => {
 });
 
 test('what is not known has no sample, and that it is not known has one', () => {
-  const replicas = [replicaStatus({ lag: { seconds: null, bytes: null } })];
+  const replicas = [replicaStatus({ lag: unknownLag() })];
   expect(about(managerStatus({ replicas })).filter((line) => line.includes('lag_'))).toEqual([
     'replica_manager_replica_lag_known{replica="read_replica"} 0',
   ]);

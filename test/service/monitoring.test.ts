@@ -10,7 +10,13 @@ import { createServiceHandler } from '../../src/service/createServiceHandler.ts'
 import { serviceMetrics } from '../../src/service/serviceMetrics.ts';
 import { freePort } from '../fixtures/freePort.ts';
 import { serveHttp } from '../fixtures/httpService.ts';
-import { emptyStatus, managerStatus, replicaStatus } from '../fixtures/managerStatus.ts';
+import {
+  emptyStatus,
+  knownLag,
+  managerStatus,
+  replicaStatus,
+  unknownLag,
+} from '../fixtures/managerStatus.ts';
 
 const read = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
 const scripts = { health: 'replica_health_check.sh', lag: 'replica_lag_monitor.sh' } as const;
@@ -33,7 +39,7 @@ async function check(kind: keyof typeof scripts, status: ReplicaManagerStatus) {
 }
 
 const lag = (seconds: number | null) =>
-  managerStatus({ replicas: [replicaStatus({ lag: { seconds, bytes: null } })] });
+  managerStatus({ replicas: [replicaStatus({ lag: seconds === null ? unknownLag() : knownLag(seconds) })] });
 const gone = { kind: 'failed', reason: 'connect ECONNREFUSED', ageMs: 1 } as const;
 
 test('a topology that is well passes all checks', async () => {

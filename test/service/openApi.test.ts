@@ -8,7 +8,13 @@ import { createServiceHandler } from '../../src/service/createServiceHandler.ts'
 import { openApi } from '../../src/service/openApi.ts';
 import { routes } from '../../src/service/routes.ts';
 import { serveHttp } from '../fixtures/httpService.ts';
-import { emptyStatus, managerStatus, primaryStatus, replicaStatus } from '../fixtures/managerStatus.ts';
+import {
+  emptyStatus,
+  managerStatus,
+  primaryStatus,
+  replicaStatus,
+  unknownLag,
+} from '../fixtures/managerStatus.ts';
 
 const ajv = new Ajv2020({ strict: false, allErrors: true });
 formats.default(ajv);
@@ -25,7 +31,7 @@ const statuses: Readonly<Record<string, ReplicaManagerStatus>> = {
   'without a primary': managerStatus({ primary: null }),
   'that has not been asked': managerStatus({
     primary: primaryStatus({ observed: null, connections: nothing }),
-    replicas: [replicaStatus({ observed: null, connections: nothing, lag: { seconds: null, bytes: null } })],
+    replicas: [replicaStatus({ observed: null, connections: nothing, lag: unknownLag() })],
     sources: [{ origin: 'file', ageMs: null, problems: ['is older'] }],
   }),
   'that is broken': managerStatus({
