@@ -9,12 +9,15 @@ import { promisify } from 'node:util';
 import { Client } from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { parse } from 'yaml';
-import { parseEndpoints } from '../../src/endpoints/index.ts';
+import { type EndpointsDocument, parseEndpoints } from '../../src/endpoints/index.ts';
+import { createReplicaManager, type Database } from '../../src/router/index.ts';
+import { readRouterEnvironment } from '../../src/router/routerEnvironment.ts';
 import { freePort } from '../fixtures/freePort.ts';
 import { pgbouncerProgram } from '../fixtures/pgbouncerProgram.ts';
 import { postgresBinaries } from '../fixtures/postgresBinaries.ts';
 import { becomePostgresUser } from '../fixtures/postgresUser.ts';
 import { type RunningProgram, startProgram } from '../fixtures/runningProgram.ts';
+import { startService } from '../fixtures/serviceProcess.ts';
 import { startTemporaryPostgres, type TemporaryPostgres, until } from '../fixtures/temporaryPostgres.ts';
 
 const example = join(import.meta.dirname, '../../examples/compose');
@@ -251,6 +254,46 @@ test('a wrong password gets nowhere, and the application has a time limit', asyn
     /authentication failed/,
   );
   expect(await ask(ports.poolerOfPrimary, 'SHOW statement_timeout')).toEqual([{ statement_timeout: '1min' }]);
+});
+
+/** The service's folder and secrets as Compose mounts them, with the places of this machine. */
+function mountService(): Record<string, string> {
+  const mounts = join(folder, 'service');
+  const run = join(mounts, 'secrets');
+  mkdirSync(run, { recursive: true });
+  for (const secret of compose.services['replica-manager']?.secrets ?? []) {
+    if (typeof secret === 'string') throw new Error('each secret of the service has a target');
+    const file = compose.secrets[secret.source]?.file.replace('./secrets/', '') ?? '';
+    writeFileSync(join(run, secret.target), readFileSync(join(secrets, file)));
+  }
+  const document = parseEndpoints(read('service/endpoints.json'));
+  const local: EndpointsDocument = {
+    ...document,
+    primary: document.primary && { ...document.primary, host: '127.0.0.1', port: ports.poolerOfPrimary },
+    replicas: document.replicas.map((it) => ({ ...it, host: '127.0.0.1', port: ports.poolerOfReplica })),
+  };
+  writeFileSync(join(mounts, 'endpoints.json'), JSON.stringify(local));
+  return {
+    REPLICA_MANAGER_ENDPOINTS_FILE: join(mounts, 'endpoints.json'),
+    REPLICA_MANAGER_CREDENTIALS_DIR: run,
+    REPLICA_MANAGER_TLS: 'off',
+  };
+}
+
+test('the service of the file knows both, and a library with its settings routes through the PgBouncers', async () => {
+  const environment = mountService();
+  await using service = await startService(environment);
+  await until('the service is ready', async () => (await fetch(`${service.url}/readyz`)).ok);
+  expect(await fetch(`${service.url}/topology`).then((it) => it.json())).toMatchObject({
+    primary: { name: 'primary', port: ports.poolerOfPrimary },
+    replicas: [{ name: 'read_replica', port: ports.poolerOfReplica, isServing: true }],
+    problems: [],
+  });
+  await using manager = createReplicaManager(readRouterEnvironment(environment));
+  const sql = "SELECT current_setting('cluster_name') AS name";
+  const names = async (database: Database) => (await database.exec(sql)).rows;
+  expect(await names(manager.getWriteDatabase())).toEqual([{ name: 'primary-1' }]);
+  expect(await names(manager.getReadReplica())).toEqual([{ name: 'replica' }]);
 });
 
 test('the guide’s commands work in the console of PgBouncer', async () => {
