@@ -98,6 +98,14 @@ export interface ReplicaManagerStatus {
   readonly problems: readonly string[];
 }
 
+/** What the status tells of a topology source. */
+export interface SourceFacts {
+  readonly origin: string;
+  readonly problems: readonly string[];
+  /** Monotonic time at which it last confirmed what it says; undefined before the first time. */
+  readonly confirmedAtMs: number | undefined;
+}
+
 export interface StatusFacts {
   readonly document: EndpointsDocument | undefined;
   readonly problems: readonly string[];
@@ -112,7 +120,7 @@ export interface StatusFacts {
   readonly observations?: ReadonlyMap<string, Observation> | undefined;
   readonly areReplicasEnabled?: boolean | undefined;
   readonly currentReplicaIndex?: number | undefined;
-  readonly sources?: readonly SourceStatus[] | undefined;
+  readonly sources?: readonly SourceFacts[] | undefined;
   readonly counters?: Partial<RouterCounters> | undefined;
 }
 
@@ -134,7 +142,7 @@ export function describeStatus(facts: StatusFacts): ReplicaManagerStatus {
     })),
     areReplicasEnabled: facts.areReplicasEnabled ?? replicas.length > 0,
     currentReplicaIndex: replicas.length === 0 ? null : (facts.currentReplicaIndex ?? null),
-    sources: facts.sources ?? [],
+    sources: (facts.sources ?? []).map((source) => describeSource(source, nowMs)),
     counters: { ...notCounted, ...facts.counters },
     document: document ?? null,
     problems: facts.problems,
@@ -158,6 +166,10 @@ function describeInstance(
   const { name, host, port, zone } = endpoint;
   const observed = describeObservation(facts.observations?.get(name), facts.nowMs);
   return { name, host, port, zone, role, observed, connections: facts.countsOf(endpoint) };
+}
+
+function describeSource({ origin, problems, confirmedAtMs }: SourceFacts, nowMs: number): SourceStatus {
+  return { origin, ageMs: confirmedAtMs === undefined ? null : Math.max(0, nowMs - confirmedAtMs), problems };
 }
 
 function describeLag(lag: Lag | undefined): LagStatus {
