@@ -8,5 +8,5 @@ export {
   type ReplicaVerdict,
   restBounds,
 } from './balance/judgeReplica.ts';
-export { planRead as chooseReplica, type ReadChoice } from './balance/planRead.ts';
+export { planRead as chooseReplica } from './balance/planRead.ts';
 export type { ReadFacts } from './balance/readFacts.ts';

@@ -24,6 +24,8 @@ export function describeAbsence(facts: ReadFacts): string {
       : facts.tried.has(primary.name)
         ? `${primary.name} (primary) was tried`
         : `${primary.name} (primary) may not serve reads`;
+  const primaryOnly = facts.needs?.primaryOnly ?? null;
+  if (primaryOnly !== null) return `${primaryOnly}; ${ofPrimary}`;
   const ofReplicas = describeReplicas(facts);
   return ofReplicas === '' ? ofPrimary : `${ofReplicas}; ${ofPrimary}`;
 }

@@ -158,13 +158,22 @@ export class ReadPlanner implements ScopeUser {
 
   /** Right after its answer, before the caller has it. */
   finished({ request, instance, role, startedAtMs }: ReadUnderWay, outcome: ReadOutcome): void {
-    const nowMs = this.#deps.clock.now();
-    if (role === 'replica') this.#balancer.finished(instance, outcome, startedAtMs, nowMs);
-    if (!request.isInScope || outcome === 'failed') return;
-    const isChecked = request.consistency !== 'eventual';
-    if (role === 'replica')
-      request.marks.noteReplicaRead(instance, { startedAtMs, endedAtMs: nowMs }, isChecked);
-    else request.marks.notePrimaryRead(nowMs);
+    if (role === 'replica') this.#balancer.finished(instance, outcome, startedAtMs, this.#deps.clock.now());
+    if (outcome === 'failed') return;
+    if (role === 'replica') this.readOnReplica(request, instance, startedAtMs);
+    else this.readOnPrimary(request);
+  }
+
+  /** Right after the primary has answered a read that was sent there without `plan`: by a hint, or in a transaction. */
+  readOnPrimary({ marks, isInScope }: Request): void {
+    if (isInScope) marks.notePrimaryRead(this.#deps.clock.now());
+  }
+
+  /** As `readOnPrimary`, of a replica. `startedAtMs` is when the statement was sent. */
+  readOnReplica({ marks, isInScope, consistency }: Request, instance: string, startedAtMs: number): void {
+    if (!isInScope) return;
+    const span = { startedAtMs, endedAtMs: this.#deps.clock.now() };
+    marks.noteReplicaRead(instance, span, consistency !== 'eventual');
   }
 
   /** Right after the primary has acknowledged a write, or its outcome has become unknown. */

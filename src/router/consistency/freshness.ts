@@ -126,7 +126,7 @@ function reasonToLeave(
   if (notFollowingMs !== null && notFollowingMs >= limits.maxLagMs && lag.kind === 'unknown')
     return lag.reason;
   if (unknownSamples > graceSamples && lag.bytes !== null && lag.bytes > maxUnknownBytes) {
-    return 'its lag has been unknown for some time';
+    return 'has had an unknown lag for some time';
   }
   return null;
 }

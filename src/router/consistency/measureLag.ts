@@ -31,7 +31,7 @@ export function measureLag(facts: LagFacts): Lag {
   const ms = lagByAnchorsMs(written, replayed, untilMs);
   const atLeastMs = ms ?? lagAtLeastMs(written, untilMs);
   const bytes = lagBytes(newest.lsn, replayed);
-  if (!facts.isStreaming) return unknown('its WAL receiver does not stream', atLeastMs, bytes);
+  if (!facts.isStreaming) return unknown('has no WAL receiver that streams', atLeastMs, bytes);
   if (!primaryAnswers) return unknown('the primary has not answered lately', atLeastMs, bytes);
   if (ms === undefined) return unknown('is behind every position that is known', atLeastMs, bytes);
   return { kind: 'known', ms, bytes };

@@ -44,13 +44,13 @@ export const noNeeds: ReadNeeds = {
 
 /** Why a replica may not serve such a read; null when it may. */
 export function refuseReplica(name: string, needs: ReadNeeds, view: LagView, nowMs: number): string | null {
-  if (needs.primaryOnly !== null) return needs.primaryOnly;
+  if (needs.primaryOnly !== null) return `may lack what is needed: ${needs.primaryOnly}`;
   if (needs.floor === null && needs.earlierReads.length === 0 && needs.maxAgeMs === null) return null;
   const replica = view.replicas.get(name);
   const others = needs.earlierReads.filter((it) => !isSameRun(it, name, replica));
   if (needs.floor === null && others.length === 0 && needs.maxAgeMs === null) return null;
-  if (replica === undefined || replica.replayed === null) return 'its position is not known';
-  if (view.primary === null) return 'no position of the primary is known';
+  if (replica === undefined || replica.replayed === null) return 'has no known position';
+  if (view.primary === null) return 'cannot be compared with the primary, whose position is not known';
   const { timeline } = view.primary;
   if (replica.timeline !== timeline) return `follows timeline ${replica.timeline}, not ${timeline}`;
   return (
@@ -67,7 +67,7 @@ function isSameRun(earlier: EarlierRead, name: string, replica: ReplicaView | un
 
 function refuseByAge({ freshAsOfMs }: ReplicaView, maxAgeMs: number | null, nowMs: number): string | null {
   if (maxAgeMs === null) return null;
-  if (freshAsOfMs === null) return 'its lag is not known';
+  if (freshAsOfMs === null) return 'has no known lag';
   return nowMs - freshAsOfMs > maxAgeMs ? `may be more than ${maxAgeMs} ms behind` : null;
 }
 

@@ -68,7 +68,7 @@ test('a strong read without a primary is answered by nobody', () => {
   const needs = { ...noNeeds, primaryOnly: 'strong consistency was asked for', isStrong: true };
 
   expect(planned({ needs, document: endpointsDocument({ primary: null }) })).toBe(
-    'none: orders-2 strong consistency was asked for; orders-3 strong consistency was asked for; there is no primary',
+    'none: strong consistency was asked for; there is no primary',
   );
 });
 
@@ -92,7 +92,7 @@ test('a read with a floor does not trust a replica of another timeline, or one t
   expect(planned({ needs, observed: lagView([elsewhere]) })).toBe(
     'primary: orders-2 follows timeline 4, not 5',
   );
-  expect(planned({ needs, observed: lagView([]) })).toBe('primary: orders-2 its position is not known');
+  expect(planned({ needs, observed: lagView([]) })).toBe('primary: orders-2 has no known position');
 });
 
 test('a read of bounded age goes where nothing older can be', () => {

@@ -108,10 +108,10 @@ test('the lag of a replica whose receiver is dead is unknown, never 0, on an idl
   const down = { isStreaming: false };
   for (let at = 0; at < 9; at += 1) told.primary(at * 1_000, 50).replica(at * 1_000 + 10, 50, down);
 
-  expect(told.book.lagOf(second)).toEqual(unknown('its WAL receiver does not stream', 0, 0));
+  expect(told.book.lagOf(second)).toEqual(unknown('has no WAL receiver that streams', 0, 0));
   expect(told.lateReason).toBeNull();
   for (let at = 9; at < 12; at += 1) told.primary(at * 1_000, 50).replica(at * 1_000 + 10, 50, down);
-  expect(told.lateReason).toBe('its WAL receiver does not stream');
+  expect(told.lateReason).toBe('has no WAL receiver that streams');
 });
 
 test('a replica whose receiver is dead leaves by its lag when the primary goes on', () => {
@@ -127,7 +127,7 @@ test('during a failover nothing grows older, so replicas go on serving what ther
   }
 
   expect(told.lateReason).toBeNull();
-  expect(told.book.lagOf(second)).toEqual(unknown('its WAL receiver does not stream', 1_000, 20));
+  expect(told.book.lagOf(second)).toEqual(unknown('has no WAL receiver that streams', 1_000, 20));
 });
 
 test('a replica leaves at the maximal lag and comes back after two samples below the resume lag', () => {
@@ -161,7 +161,7 @@ test('while the primary is not sampled the lag is unknown, and only one that is 
   }
 
   expect(near.book.lagOf(second)).toEqual(unknown('the primary has not answered lately', 0, 0));
-  expect([near.lateReason, far.lateReason]).toEqual([null, 'its lag has been unknown for some time']);
+  expect([near.lateReason, far.lateReason]).toEqual([null, 'has had an unknown lag for some time']);
 });
 
 test('a replica that is not asked any more has an unknown lag', () => {

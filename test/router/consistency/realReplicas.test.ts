@@ -91,10 +91,10 @@ test('a replica without a receiver has an unknown lag although it has replayed a
   await topology.probe();
   expect(topology.planner.book.lagOf(cut.name)).toMatchObject({
     kind: 'unknown',
-    reason: 'its WAL receiver does not stream',
+    reason: 'has no WAL receiver that streams',
   });
   await until('it has left', () => lateReason(cut.name) !== null);
-  expect(lateReason(cut.name)).toBe('its WAL receiver does not stream');
+  expect(lateReason(cut.name)).toBe('has no WAL receiver that streams');
   await connectTo(rows[0].primary_conninfo);
   await until('it is back', () => lateReason(cut.name) === null);
 });
