@@ -17,31 +17,11 @@ import type { Observation } from '../observation.ts';
 import { explainRead, type ReadExplanation } from './explainRead.ts';
 import type { ReplicaVerdict } from './judgeReplica.ts';
 import { planRead, type ReadChoice } from './planRead.ts';
-import { type BalanceSettings, ReadBalancer, type ReadOutcome } from './readBalancer.ts';
-import { type ReadFacts, replicasOf, verdictOf, type WhenLate } from './readFacts.ts';
+import { ReadBalancer, type ReadOutcome } from './readBalancer.ts';
+import { type ReadFacts, replicasOf, verdictOf } from './readFacts.ts';
+import type { ReadSettings } from './readSettings.ts';
 
-export interface ReadSettings extends BalanceSettings {
-  /** Of reads that ask for nothing else, outside of scopes that do. */
-  readonly consistency: Consistency;
-  readonly whenLate: WhenLate;
-  /** How long a read may wait for a replica instead of going to the primary; 0 never waits. */
-  readonly waitBudgetMs: number;
-  /** The first signs tokens, each of them is believed. Without any there are no tokens. */
-  readonly tokenKeys: readonly string[];
-}
-
-export const readDefaults: ReadSettings = {
-  consistency: 'read-your-writes',
-  strategy: 'round-robin',
-  zone: null,
-  // As the pool's default size: from there on reads would queue for a connection.
-  zoneSpillInFlight: 10,
-  slowStartMs: 10_000,
-  whenLate: 'primary',
-  // As the wait of `activerecord-wait_for_lsn`: less than anybody notices, more than a replica that is well needs.
-  waitBudgetMs: 20,
-  tokenKeys: [],
-};
+export { type ReadSettings, readDefaults } from './readSettings.ts';
 
 export interface ReadPlannerDeps {
   readonly clock: Clock;

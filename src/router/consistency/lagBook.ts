@@ -44,7 +44,10 @@ export class LagBook {
   #view: LagView | undefined;
   readonly #listeners = new Set<() => void>();
 
-  /** Call before anything is routed by a new document, or to a new primary. `primary` is who writes go to. */
+  /**
+   * Call before anything is routed by a new document, or to a new primary. `primary` is who writes go to; while there is nobody, what
+   * the last one had still says what replicas must have.
+   */
   follow(document: EndpointsDocument, primary: string | null): void {
     this.#document = document;
     const names = new Set(document.replicas.map(({ name }) => name).concat(document.primary?.name ?? []));
@@ -53,7 +56,8 @@ export class LagBook {
     for (const name of this.#records.keys()) {
       if (!names.has(name) || name === primary) this.#records.delete(name);
     }
-    if (primary !== this.#primaryName) this.#followPrimary(primary);
+    if (primary === null) this.#primaryAnswers = false;
+    else if (primary !== this.#primaryName) this.#followPrimary(primary);
     this.#changed();
   }
 
@@ -102,13 +106,13 @@ export class LagBook {
     for (const listener of this.#listeners) listener();
   }
 
-  #followPrimary(primary: string | null): void {
+  #followPrimary(primary: string): void {
     this.#primaryName = primary;
     this.#primaryAnswers = false;
     this.#written = noAnchors;
     this.#covering = noAnchors;
     this.#sample = noSample;
-    const seen = primary === null ? undefined : this.#newest.get(primary);
+    const seen = this.#newest.get(primary);
     if (seen !== undefined) this.#notePrimary(seen);
   }
 

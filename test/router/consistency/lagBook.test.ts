@@ -221,6 +221,16 @@ test('samples count only of the primary that is followed', () => {
   expect(told.book.view.primary).toMatchObject({ name: 'orders-3', timeline: 6 });
 });
 
+test('while nobody is primary, what the last one had still says what replicas must have', () => {
+  const told = seconds(new Told(), 1, 5, (at) => at * 100);
+  told.book.follow(endpointsDocument({ primary: null }), null);
+
+  expect(told.book.view.primary).toMatchObject({ name: first, timeline: 5, answers: false });
+  expect(told.replica(5_000, 400).book.lagOf(second)).toEqual(
+    unknown('the primary has not answered lately', 0, 0),
+  );
+});
+
 test('a position is forgotten when a connection is lost, and an answer from before does not bring it back', () => {
   const told = seconds(new Told(), 1, 3, (at) => at * 100);
   told.book.noteConnectionLost(second, 3_000);
