@@ -144,6 +144,31 @@ test.each(['on', 'off'] as const)(
   },
 );
 
+/** How many of the reads that come one after the other in the second after a write are on the primary in its last third. */
+async function readsThatStayOnPrimary(waitBudgetMs: number): Promise<number> {
+  topology.begin(250, { waitBudgetMs });
+  await topology.probe();
+  return runInScope({}, async () => {
+    const request = topology.planner.request();
+    lastId += 1;
+    await topology.write(request, lastId);
+    let stayed = 0;
+    for (const began = performance.now(); performance.now() < began + 1_200; ) {
+      const { server, id } = await topology.read(request);
+      expect(id).toBe(lastId);
+      if (performance.now() > began + 800 && server === topology.postgres.primary.name) stayed += 1;
+      await sleep(2);
+    }
+    return stayed;
+  });
+}
+
+test('a scope that reads all the time leaves the primary after a write, because it waits for a probe that is due', async () => {
+  expect(await readsThatStayOnPrimary(0)).toBeGreaterThan(20);
+  // More than the default, so that a machine that is busy with other tests is in time as well.
+  expect(await readsThatStayOnPrimary(100)).toBe(0);
+});
+
 test('an asynchronous commit is ahead of what is written, so the sample has to be of what was put into the log', async () => {
   topology.begin(0);
   const { primary } = topology.postgres;
