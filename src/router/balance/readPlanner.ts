@@ -45,8 +45,8 @@ export interface ReadUnderWay {
   readonly startedAtMs: number;
 }
 
-/** A wait in vain costs the budget; with this rest, at most one part in fifty of the time. */
-const restAfterWaitMs = 1_000;
+/** A wait in vain costs the budget; with this rest, at most one part in twenty-five of the time. */
+const restAfterWaitMs = 500;
 
 /** For a ramp of seconds it does not matter when in these it began. */
 const noteServingEveryMs = 10;

@@ -24,6 +24,12 @@ export const assumedReplayBytesPerMs = 10_000;
 /** An instance is asked no more often than this, however many reads wait for it. */
 export const probeGapMs = 250;
 
+/**
+ * Of the budget. Reads that come one after the other would else all begin to wait at the very edge of it, where any lateness of a
+ * probe makes the wait one in vain.
+ */
+const expectedPart = 0.5;
+
 const go: WaitPlan = { kind: 'go' };
 
 export function planWait(facts: ReadFacts, choice: ReadChoice, budgetMs: number): WaitPlan {
@@ -37,7 +43,7 @@ export function planWait(facts: ReadFacts, choice: ReadChoice, budgetMs: number)
     .map((replica) => predictMs(replica, primary, needs, facts.nowMs))
     .filter((ms) => ms !== null);
   const predictedMs = Math.min(...waitsMs);
-  return predictedMs <= budgetMs ? { kind: 'wait', predictedMs, atMostMs: budgetMs } : go;
+  return predictedMs <= budgetMs * expectedPart ? { kind: 'wait', predictedMs, atMostMs: budgetMs } : go;
 }
 
 function servingViews(facts: ReadFacts, { replicas }: LagView): readonly ReplicaView[] {

@@ -64,9 +64,10 @@ test('nobody waits without a budget, or for a probe that is not due', () => {
   expect(predicted({ nowMs: 700 })).toBe('go');
 });
 
-test('a write that is not covered is waited for when the next sample is due', () => {
+test('a write that is not covered is waited for when the next sample is due in half of the budget', () => {
   expect(predicted({ needs: pending })).toBe(1);
-  expect(predicted({ needs: pending, nowMs: 835 })).toBe(16);
+  expect(predicted({ needs: pending, nowMs: 841 })).toBe(10);
+  expect(predicted({ needs: pending, nowMs: 840 })).toBe('go');
   expect(predicted({ needs: pending, nowMs: 800 })).toBe('go');
   expect(predicted({ needs: pending, primaryAnswers: false })).toBe('go');
 });
