@@ -36,9 +36,15 @@ for (const [text, kind] of Object.entries({
 }))
   classes[text.charCodeAt(0)] = single + kind;
 
-export const isWordPart = (code: number): boolean => {
-  if (code >= 128) return true;
-  const kind = classes[code];
-  return kind === LETTER || kind === DIGIT || kind === DOLLAR;
-};
-export const isTagStart = (code: number): boolean => code >= 128 || classes[code] === LETTER;
+const wordParts = new Uint8Array(128);
+for (const [code, kind] of classes.entries()) {
+  wordParts[code] = kind === LETTER || kind === DIGIT || kind === DOLLAR ? 1 : 0;
+}
+
+export function isWordPart(code: number): boolean {
+  return code >= 128 || wordParts[code] === 1;
+}
+
+export function isTagStart(code: number): boolean {
+  return code >= 128 || classes[code] === LETTER;
+}

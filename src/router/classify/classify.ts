@@ -6,8 +6,9 @@
 import type { ClassifySettings } from './classifySettings.ts';
 import { Findings } from './findings.ts';
 import { Lexer } from './lexer.ts';
+import { beginsQuery, QueryScan } from './queryScan.ts';
 import { readHint } from './readHint.ts';
-import { ruleBookOf } from './ruleBook.ts';
+import { type RuleBook, ruleBookOf } from './ruleBook.ts';
 import { StatementScan } from './statementScan.ts';
 import * as token from './tokens.ts';
 import { TransactionScan } from './transactionScan.ts';
@@ -24,14 +25,26 @@ export function classify(sql: string, settings: ClassifySettings = noSettings): 
   const book = ruleBookOf(settings);
   const lexer = new Lexer(sql, book.isConforming);
   const findings = new Findings();
-  const statements = new StatementScan(lexer, findings, book, new TransactionScan(lexer, findings));
-  for (lexer.next(); lexer.kind !== token.END; ) {
-    if (lexer.kind === token.SEMICOLON) {
-      lexer.next();
-      continue;
+  // Made when the first statement comes that is no query: most texts are one query.
+  let others: StatementScan | undefined;
+  lexer.next();
+  while (lexer.kind !== token.END && lexer.kind !== token.UNREADABLE) {
+    if (lexer.kind === token.SEMICOLON) lexer.next();
+    else if (beginsQuery(lexer)) readQuery(lexer, findings, book);
+    else {
+      others ??= new StatementScan(lexer, findings, book, new TransactionScan(lexer, findings));
+      others.run();
     }
-    statements.run();
-    if (lexer.kind === token.UNREADABLE) break;
   }
+  if (lexer.kind === token.UNREADABLE) findings.note('unreadable', lexer.start);
   return findings.verdict(readHint(sql));
+}
+
+/** A query that stops before its statement does has one parenthesis too many, and nothing behind it counts. */
+function readQuery(lexer: Lexer, findings: Findings, book: RuleBook): void {
+  findings.noteRead('read', lexer.start);
+  new QueryScan(lexer, findings, book).run();
+  if (lexer.kind === token.SEMICOLON || lexer.kind === token.END) return;
+  findings.note('unreadable', lexer.start);
+  lexer.giveUp();
 }

@@ -24,6 +24,7 @@ import {
   END,
   fold,
   keywordBetween,
+  mix,
   NUMBER,
   OPERATOR,
   PARAMETER,
@@ -54,43 +55,48 @@ export class Lexer {
   next(): void {
     if (this.kind === UNREADABLE) return;
     const { sql } = this;
+    const { length } = sql;
     this.word = 0;
     let at = this.end;
-    for (;;) {
-      if (at >= sql.length) {
-        this.#take(END, sql.length, sql.length);
-        return;
-      }
+    while (at < length) {
       const code = sql.charCodeAt(at);
       const kind = code < 128 ? (classes[code] ?? 0) : LETTER;
       if (kind === LETTER) {
-        this.#takeWord(at);
+        let hash = 0;
+        let end = at;
+        for (; end < length; end += 1) {
+          const part = sql.charCodeAt(end);
+          if (!isWordPart(part)) break;
+          hash = mix(hash, fold(part));
+        }
+        if (end === at + 1 && this.#takePrefixed(at)) return;
+        this.word = keywordBetween(sql, at, end, hash);
+        this.#take(WORD, at, end);
         return;
       }
       if (kind === BLANK) {
         at += 1;
-        continue;
-      }
-      if (kind >= single) {
+      } else if (kind >= single) {
         this.#take(kind - single, at, at + 1);
         return;
-      }
-      if (kind === SIGN) {
+      } else if (kind === SIGN) {
         const after = skipComment(sql, at, code);
-        if (after === at) {
-          this.#take(OPERATOR, at, at + 1);
-          return;
-        }
-        if (after < 0) {
-          this.#take(UNREADABLE, at, sql.length);
+        if (after === at || after < 0) {
+          this.#take(after < 0 ? UNREADABLE : OPERATOR, at, after < 0 ? length : at + 1);
           return;
         }
         at = after;
-        continue;
+      } else {
+        this.#takeOther(at, kind);
+        return;
       }
-      this.#takeOther(at, kind);
-      return;
     }
+    this.#take(END, length, length);
+  }
+
+  /** Makes all that follows unreadable. */
+  giveUp(): void {
+    this.#take(UNREADABLE, this.start, this.sql.length);
   }
 
   #take(kind: number, start: number, end: number): void {
@@ -105,20 +111,6 @@ export class Lexer {
     else this.#take(kind, start, end);
   }
 
-  #takeWord(start: number): void {
-    const { sql } = this;
-    let hash = 0;
-    let end = start;
-    for (; end < sql.length; end += 1) {
-      const code = sql.charCodeAt(end);
-      if (!isWordPart(code)) break;
-      hash = (Math.imul(hash, 31) + fold(code)) | 0;
-    }
-    if (end === start + 1 && this.#takePrefixed(start)) return;
-    this.word = keywordBetween(sql, start, end, hash);
-    this.#take(WORD, start, end);
-  }
-
   /** `E'…'`, `B'…'`, `X'…'`, `N'…'`, `U&'…'` and `U&"…"`: the letter must touch the quote. */
   #takePrefixed(start: number): boolean {
     const { sql } = this;
@@ -130,27 +122,31 @@ export class Lexer {
       return true;
     }
     if (next === 39 && (letter === 'b' || letter === 'x' || letter === 'n')) {
-      this.#takeUpTo(STRING, start, endOfQuoted(sql, start + 2, "'"));
+      this.#takeUpTo(STRING, start, endOfQuoted(sql, start + 2, 39));
       return true;
     }
     if (next !== 38 || letter !== 'u') return false;
     const quote = sql.charAt(start + 2);
     if (quote !== "'" && quote !== '"') return false;
     this.isEscaped = true;
-    this.#takeUpTo(quote === "'" ? STRING : QUOTED, start, endOfQuoted(sql, start + 3, quote));
+    this.#takeUpTo(
+      quote === "'" ? STRING : QUOTED,
+      start,
+      endOfQuoted(sql, start + 3, sql.charCodeAt(start + 2)),
+    );
     return true;
   }
 
   #takeOther(start: number, kind: number): void {
     const { sql } = this;
     if (kind === APOSTROPHE) {
-      const find = this.#isConforming ? endOfQuoted : endOfEscapedLiteral;
-      this.#takeUpTo(STRING, start, find(sql, start + 1, "'"));
+      const end = this.#isConforming ? endOfQuoted(sql, start + 1, 39) : endOfEscapedLiteral(sql, start + 1);
+      this.#takeUpTo(STRING, start, end);
       return;
     }
     if (kind === QUOTE) {
       this.isEscaped = false;
-      this.#takeUpTo(QUOTED, start, endOfQuoted(sql, start + 1, '"'));
+      this.#takeUpTo(QUOTED, start, endOfQuoted(sql, start + 1, 34));
       return;
     }
     if (kind === DIGIT) {

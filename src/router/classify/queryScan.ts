@@ -231,6 +231,17 @@ export class QueryScan {
   }
 }
 
+/** Whether the statement that begins at the current token is a query. */
+export function beginsQuery({ kind, word }: Lexer): boolean {
+  return (
+    kind === token.OPEN ||
+    word === token.SELECT ||
+    word === token.WITH ||
+    word === token.VALUES ||
+    word === token.TABLE
+  );
+}
+
 /** Words that may stand in a type before another word of it and a parenthesis: `interval second(3)`. */
 function isTypeWord(word: number): boolean {
   switch (word) {

@@ -3,7 +3,7 @@
 
 import type { Findings } from './findings.ts';
 import type { Lexer } from './lexer.ts';
-import { QueryScan } from './queryScan.ts';
+import { beginsQuery, QueryScan } from './queryScan.ts';
 import type { RuleBook } from './ruleBook.ts';
 import type { RuleName } from './rules.ts';
 import * as token from './tokens.ts';
@@ -43,20 +43,15 @@ export class StatementScan {
     this.#transaction = transaction;
   }
 
-  /** From the first token of a statement to what ends it. */
+  /** From the first token of a statement that is no query to what ends it. */
   run(): void {
     const { kind, word, start } = this.#lexer;
-    if (kind === token.OPEN || isQueryWord(word)) {
-      this.#findings.noteRead('read', start);
-      this.#query(false);
-      this.#expectEnd();
-    } else if (isDataWord(word)) {
+    if (isDataWord(word)) {
       this.#findings.note('write', start);
       this.#query(false);
     } else if (kind === token.WORD) this.#other(this.#words.text(), start);
-    else this.#findings.note(kind === token.UNREADABLE ? 'unreadable' : 'statement-unknown', start);
+    else this.#findings.note('statement-unknown', start);
     this.#words.skipStatement();
-    if (this.#lexer.kind === token.UNREADABLE) this.#findings.note('unreadable', this.#lexer.start);
   }
 
   #query(isPlanned: boolean): void {
@@ -113,7 +108,7 @@ export class StatementScan {
     let word = this.#words.advance();
     if (lexer.kind === token.OPEN) {
       lexer.next();
-      if (isQueryWord(lexer.word) || lexer.kind === token.OPEN) {
+      if (beginsQuery(lexer)) {
         this.#explainParenthesis(start);
         return;
       }
@@ -125,7 +120,7 @@ export class StatementScan {
       }
     }
     this.#findings.noteRead(isRun ? 'read' : 'explain', start);
-    if (lexer.kind === token.OPEN || isQueryWord(lexer.word)) {
+    if (beginsQuery(lexer)) {
       this.#query(!isRun);
       this.#expectEnd();
     } else if (isDataWord(lexer.word) && !isRun) this.#query(true);
@@ -239,10 +234,6 @@ export class StatementScan {
       if (/^'primary_/i.test(this.#words.text())) this.#findings.note('wait-on-primary', this.#lexer.start);
     }
   }
-}
-
-function isQueryWord(word: number): boolean {
-  return word === token.SELECT || word === token.WITH || word === token.VALUES || word === token.TABLE;
 }
 
 function isDataWord(word: number): boolean {

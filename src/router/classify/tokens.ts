@@ -130,25 +130,44 @@ export function isReserved(word: number): boolean {
 export const fold = (code: number): number => code | 32;
 
 const longest = Math.max(...words.map((word) => word.length));
-const slotCount = 1024;
+const slotCount = 2_048;
 const slots = new Uint8Array(slotCount);
-const folded = words.map((word) => Uint8Array.from(word, (letter) => fold(letter.charCodeAt(0))));
-for (const [index, codes] of folded.entries()) {
-  let slot = codes.reduce((hash, code) => (Math.imul(hash, 31) + code) | 0, 0) & (slotCount - 1);
+const hashes = new Int32Array(words.length + 1);
+/** Where the letters of each word begin in `letters`; those of the next one begin where they end. */
+const offsets = new Uint16Array(words.length + 2);
+const letters = Uint8Array.from(words.join(''), (letter) => fold(letter.charCodeAt(0)));
+for (const [index, word] of words.entries()) {
+  const number = index + 1;
+  const start = offsets[number] ?? 0;
+  const hash = letters.slice(start, start + word.length).reduce(mix, 0);
+  let slot = hash & (slotCount - 1);
   while (slots[slot] !== 0) slot = (slot + 1) & (slotCount - 1);
-  slots[slot] = index + 1;
+  slots[slot] = number;
+  hashes[number] = hash;
+  offsets[number + 1] = start + word.length;
+}
+
+/** Adds a folded letter to the hash of a word. */
+export function mix(hash: number, letter: number): number {
+  return (Math.imul(hash, 31) + letter) | 0;
 }
 
 /** The number of the word between two positions, 0 when it is not listed. `hash` is made while scanning it. */
 export function keywordBetween(sql: string, start: number, end: number, hash: number): number {
   if (end - start > longest) return 0;
-  for (let slot = hash & (slotCount - 1); slots[slot] !== 0; slot = (slot + 1) & (slotCount - 1)) {
-    const candidate = slots[slot] ?? 0;
-    const codes = folded[candidate - 1];
-    if (codes === undefined || codes.length !== end - start) continue;
-    let at = 0;
-    while (at < codes.length && fold(sql.charCodeAt(start + at)) === codes[at]) at += 1;
-    if (at === codes.length) return candidate;
+  for (let slot = hash & (slotCount - 1); ; slot = (slot + 1) & (slotCount - 1)) {
+    const number = slots[slot] ?? 0;
+    if (number === 0) return 0;
+    if (hashes[number] === hash && isSpelled(sql, start, end, number)) return number;
   }
-  return 0;
+}
+
+/** Equal hashes are no proof. */
+function isSpelled(sql: string, start: number, end: number, number: number): boolean {
+  const offset = offsets[number] ?? 0;
+  if ((offsets[number + 1] ?? 0) - offset !== end - start) return false;
+  for (let at = start; at < end; at += 1) {
+    if (letters[offset + at - start] !== fold(sql.charCodeAt(at))) return false;
+  }
+  return true;
 }
