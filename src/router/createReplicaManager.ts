@@ -1,11 +1,13 @@
 // The guide's face of the router: statements by declared type, and the two databases.
 
-import type { QueryResult, QueryResultRow } from 'pg';
+import type { PoolClient, QueryResult, QueryResultRow } from 'pg';
 import { backgroundClock, systemClock, systemRandom } from '../lib/clock.ts';
+import { RoutedClient } from './routedClient.ts';
 import { Router, type RouterDeps } from './router.ts';
 import { type ReplicaManagerOptions, readRouterOptions } from './routerOptions.ts';
 import type { ReplicaManagerStatus } from './routerStatus.ts';
 import { type RoutingOptions, statementOf } from './statement.ts';
+import { runTransaction, type TransactionOptions } from './transaction.ts';
 
 /** Something that runs statements; where, it decides anew for each. */
 export interface Database {
@@ -14,6 +16,12 @@ export interface Database {
     sql: string,
     params?: readonly unknown[],
   ): Promise<QueryResult<R>>;
+}
+
+/** One connection inside of a transaction. */
+export interface TransactionClient extends Database {
+  /** In all call forms of `pg`. */
+  readonly query: PoolClient['query'];
 }
 
 /** Routes statements between the primary and the replicas of one topology. */
@@ -34,6 +42,11 @@ export interface ReplicaManager {
    * replica here; a write that is found in the text goes to the primary all the same.
    */
   getReadReplica(): Database;
+  /**
+   * Begins a transaction, runs the function in it, and ends it: on the primary, or with `readOnly` where a read may go. Rejects with
+   * what the function throws, after everything has been rolled back.
+   */
+  transaction<T>(run: (client: TransactionClient) => Promise<T>, options?: TransactionOptions): Promise<T>;
   /** Whether a read would go to a replica now. */
   hasReadReplicas(): boolean;
   /** What is known and what follows from it, for people and health checks. */
@@ -75,6 +88,14 @@ class RoutingReplicaManager implements ReplicaManager {
 
   getReadReplica(): Database {
     return { exec: (sql, params = []) => this.#run(sql, params, { route: 'replica' }) };
+  }
+
+  transaction<T>(
+    run: (client: TransactionClient) => Promise<T>,
+    options: TransactionOptions = {},
+  ): Promise<T> {
+    const client = new RoutedClient(this.#router, () => {});
+    return runTransaction(client, (it) => run(it as unknown as TransactionClient), options);
   }
 
   hasReadReplicas(): boolean {

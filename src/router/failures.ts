@@ -36,8 +36,8 @@ export function errorOf(
   }
 }
 
-/** Of a statement inside of a transaction, or in a session. `mayEnd`: it may have been a COMMIT. */
-export function errorInSession(instance: string, { kind, error }: Failure, mayEnd: boolean): unknown {
+/** Of a statement inside of a transaction. `mayEnd`: it may have been a COMMIT. */
+export function errorInTransaction(instance: string, { kind, error }: Failure, mayEnd: boolean): unknown {
   if (kind !== 'connection' && kind !== 'timeout') return error;
   if (mayEnd) return outcomeUnknown(instance, error);
   return new RouterError(

@@ -8,7 +8,7 @@ import type { PoolClient } from 'pg';
 import type { Clock } from '../lib/clock.ts';
 import { sendCancelRequest } from './cancelRequest.ts';
 import { type Failure, judgeFailure } from './judgeFailure.ts';
-import { type Answer, isSubmittable, type Statement } from './statement.ts';
+import { type Answer, type Callback, isSubmittable, type Statement } from './statement.ts';
 
 export type Attempt =
   | { readonly kind: 'answered'; readonly result: Answer }
@@ -66,36 +66,27 @@ export class Lease {
     }
   }
 
-  /** Hands a cursor, a stream or a `pg.Query` to the driver, and resolves when the server is ready for the next statement. */
-  async submit(
-    statement: Statement,
-    callback: (error: Error | undefined, result: Answer) => void,
-  ): Promise<void> {
-    const { client } = this;
-    const gone = new AbortController();
-    const settled = Promise.race([
-      once(client, 'drain', { signal: gone.signal }),
-      once(client, 'end', { signal: gone.signal }),
-    ]);
-    try {
-      client.query(statement.config as string, statement.values as unknown[], callback as never);
-      await settled;
-    } finally {
-      gone.abort();
-      settled.catch(() => {});
-    }
+  /**
+   * Hands a cursor, a stream or a `pg.Query` to the driver, which tells it everything, and resolves when the server is ready for the
+   * next statement.
+   */
+  async submit(statement: Statement, callback?: Callback): Promise<void> {
+    const settled = this.#nextSettled();
+    this.client.query(statement.config as string, statement.values as unknown[], callback as never);
+    await settled;
   }
 
   /** The driver tells an error before it knows in which state the server is afterwards. */
   async settled(): Promise<void> {
-    const { client } = this;
-    if ((client as unknown as DriverState).readyForQuery !== false) return;
+    if ((this.client as unknown as DriverState).readyForQuery === false) await this.#nextSettled();
+  }
+
+  /** `drain` is when the server is ready and nothing waits; `end` and `error` are when it never will be. */
+  async #nextSettled(): Promise<void> {
     const gone = new AbortController();
+    const events = ['drain', 'end'].map((event) => once(this.client, event, { signal: gone.signal }));
     try {
-      await Promise.race([
-        once(client, 'drain', { signal: gone.signal }),
-        once(client, 'end', { signal: gone.signal }),
-      ]);
+      await Promise.race(events);
     } catch {
       this.#isUsable = false;
     } finally {

@@ -4,6 +4,7 @@
 // refuses what belongs there. A read that is on the primary instead of a replica holds a slot of the fallback gate.
 
 import type { EndpointsDocument, PrimaryEndpoint } from '../endpoints/endpointsDocument.ts';
+import { assert } from '../lib/assert.ts';
 import type { ReadFacts } from './balance/readFacts.ts';
 import type { CoreFacts } from './balance/readPlanner.ts';
 import { refusalStates } from './classify/classifier.ts';
@@ -12,7 +13,7 @@ import { FallbackGate } from './fallbackGate.ts';
 import { codeOf, type Failure } from './judgeFailure.ts';
 import type { Attempt, Lease } from './lease.ts';
 import type { Call, Router } from './router.ts';
-import { RouterError } from './routerError.ts';
+import type { RouterError } from './routerError.ts';
 import type { Answer } from './statement.ts';
 
 /** What a replica says about definitions that have not reached it yet: undefined table, column, function, object, schema. */
@@ -38,23 +39,31 @@ export class ReadLoop {
   }
 
   /** As `run`, but the connection stays with the caller, and with it the slot on the primary if it has one. */
-  async open(call: Call): Promise<{ readonly lease: Lease; readonly result: Answer }> {
+  async open(call: Call, first: (lease: Lease) => Promise<Attempt>): Promise<Opened> {
     const read = new Read(this.#router, this.#fallback, call);
-    let lease: Lease | undefined;
+    let opened: Omit<Opened, 'result'> | undefined;
     const result = await read.run(async (endpoint) => {
       const leased = await this.#router.pools.of(endpoint).lease();
       if (leased.kind === 'failed') return leased;
-      const attempt = await leased.lease.run(call.statement);
-      if (attempt.kind === 'failed') leased.lease.release('keep');
+      const { lease } = leased;
+      const attempt = await first(lease);
+      if (attempt.kind === 'failed') lease.release('keep');
       else {
-        lease = leased.lease;
+        opened = { endpoint, lease };
         read.handOver(lease);
       }
       return attempt;
     });
-    if (lease === undefined) throw new RouterError('RPG_CLOSED', 'the replica manager has been ended');
-    return { lease, result };
+    assert(opened !== undefined, 'the BEGIN of a read-only transaction is never sent to the primary instead');
+    return { ...opened, result };
   }
+}
+
+/** A connection that is the caller's until he releases it. */
+export interface Opened {
+  readonly endpoint: PrimaryEndpoint;
+  readonly lease: Lease;
+  readonly result: Answer;
 }
 
 /** One read on its way. */
@@ -137,7 +146,7 @@ class Read {
     if (failure.kind === 'busy') this.#busy = poolBusy(endpoint.name, failure.error);
     if (failure.kind === 'connection' || failure.kind === 'conflict' || failure.kind === 'busy')
       return undefined;
-    if (role === 'replica' && failure.kind === 'statement') {
+    if (role === 'replica' && failure.kind === 'statement' && this.#call.verdict.pins !== 'transaction') {
       if (conflictStates.has(code)) return undefined;
       if (refusalStates.has(code)) return this.#insteadOnPrimary(code);
       if (definitionStates.has(code)) return this.#whenDefinitionsLag(failure);

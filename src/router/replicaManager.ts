@@ -21,6 +21,7 @@ function lazyReplicaManager(create: () => ReplicaManager): ReplicaManager {
     routeQuery: (type, sql, params) => manager().routeQuery(type, sql, params),
     getWriteDatabase: () => manager().getWriteDatabase(),
     getReadReplica: () => manager().getReadReplica(),
+    transaction: (run, options) => manager().transaction(run, options),
     hasReadReplicas: () => manager().hasReadReplicas(),
     status: () => manager().status(),
     end: () => manager().end(),

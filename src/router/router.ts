@@ -6,19 +6,21 @@
 import type { EndpointsDocument, PrimaryEndpoint } from '../endpoints/endpointsDocument.ts';
 import { assert } from '../lib/assert.ts';
 import type { Clock } from '../lib/clock.ts';
+import type { ReadExplanation } from './balance/explainRead.ts';
 import { verdictOf as judgeReplica, replicasOf } from './balance/readFacts.ts';
-import { ReadPlanner, type Request } from './balance/readPlanner.ts';
+import { type CoreFacts, ReadPlanner, type Request } from './balance/readPlanner.ts';
 import { afterFailure, type Health } from './chooseReplica.ts';
 import { Classifier } from './classify/classifier.ts';
 import { type Rule, type RuleName, rules } from './classify/rules.ts';
 import type { Verdict } from './classify/verdict.ts';
 import { denied, errorOf, failoverInProgress } from './failures.ts';
+import { FixedTopology, type TopologyFeed } from './fixedTopology.ts';
 import type { PoolListener } from './instancePool.ts';
 import { codeOf, type Failure, messageOf } from './judgeFailure.ts';
-import type { Lease } from './lease.ts';
+import type { Attempt, Lease } from './lease.ts';
 import type { Observation } from './observation.ts';
 import { PoolSet } from './poolSet.ts';
-import { ReadLoop } from './readLoop.ts';
+import { type Opened, ReadLoop } from './readLoop.ts';
 import { RouterError } from './routerError.ts';
 import type { RouterSettings } from './routerOptions.ts';
 import { describeStatus, type ReplicaManagerStatus } from './routerStatus.ts';
@@ -60,7 +62,7 @@ export class Router {
   readonly health = new Map<string, Health>();
   readonly settings: RouterSettings;
   readonly deps: RouterDeps;
-  readonly #source: TopologySource;
+  readonly #source: TopologyFeed;
   readonly #reads: ReadLoop;
   readonly #closing = new AbortController();
   #ended: Promise<void> | undefined;
@@ -74,7 +76,11 @@ export class Router {
     this.planner = new ReadPlanner(reads, { ...deps, wake: () => {} });
     this.pools = new PoolSet(settings, { clock: deps.backgroundClock, log: settings.log, onEvent });
     this.#reads = new ReadLoop(this);
-    this.#source = new TopologySource(settings, (topology) => this.#follow(topology));
+    const onChange = (topology: Topology) => this.#follow(topology);
+    this.#source =
+      settings.topology === undefined
+        ? new TopologySource(settings, onChange)
+        : new FixedTopology(settings.topology, onChange);
     void this.#source.follow(deps.backgroundClock, this.#closing.signal);
   }
 
@@ -117,7 +123,7 @@ export class Router {
   }
 
   /** A connection to the primary, for a client or a transaction. */
-  async leasePrimary(): Promise<{ readonly endpoint: PrimaryEndpoint; readonly lease: Lease }> {
+  async leasePrimary(): Promise<Omit<Opened, 'result'>> {
     await this.ready();
     const endpoint = this.primary();
     const leased = await this.pools.of(endpoint).lease();
@@ -125,10 +131,10 @@ export class Router {
     return { endpoint, lease: leased.lease };
   }
 
-  /** Runs the BEGIN of a read-only transaction where a read may go, and leaves it open there. */
-  async leaseForReads(call: Call): Promise<{ readonly lease: Lease; readonly result: Answer }> {
+  /** A connection to where a read may go; `first` runs on it, for example the BEGIN of a read-only transaction. */
+  async leaseForReads(call: Call, first: (lease: Lease) => Promise<Attempt>): Promise<Opened> {
     await this.ready();
-    return this.#reads.open(call);
+    return this.#reads.open(call, first);
   }
 
   /** What the caller is told, after what it says of the primary has been acted on. */
@@ -162,6 +168,13 @@ export class Router {
     if (verdict.route !== 'replica') this.planner.wrote(request);
   }
 
+  /** A transaction has read from a replica, and what follows in its scope must not see less. */
+  noteTransactionRead({ request }: Call, instance: string, startedAtMs: number): void {
+    if (!request.isInScope) return;
+    const times = { startedAtMs, endedAtMs: this.deps.clock.now() };
+    request.marks.noteReplicaRead(instance, times, request.consistency !== 'eventual');
+  }
+
   /** Resolves once there is a topology. @throws RouterError */
   async ready(): Promise<void> {
     this.#closing.signal.throwIfAborted();
@@ -188,6 +201,12 @@ export class Router {
     if (document === undefined) return false;
     const facts = this.#readFacts(document);
     return replicasOf(facts).some((replica) => judgeReplica(replica, facts).kind === 'serving');
+  }
+
+  explainRead(statement: Statement): ReadExplanation | null {
+    const { document } = this;
+    if (document === undefined) return null;
+    return this.planner.explain(this.planner.request(statement.consistency), this.#coreFacts(document));
   }
 
   status(): ReplicaManagerStatus {
@@ -230,8 +249,12 @@ export class Router {
   }
 
   #readFacts(document: EndpointsDocument) {
+    return this.planner.facts(this.planner.request('eventual'), this.#coreFacts(document));
+  }
+
+  #coreFacts(document: EndpointsDocument): CoreFacts {
     const { health, deps } = this;
-    const core = {
+    return {
       document,
       health,
       nowMs: deps.clock.now(),
@@ -239,7 +262,6 @@ export class Router {
       turn: 0,
       isOverflow: false,
     };
-    return this.planner.facts(this.planner.request('eventual'), core);
   }
 
   #follow({ document, credentials }: Topology): void {

@@ -5,6 +5,7 @@ import type { ClassifierSettings } from './classify/classifier.ts';
 import type { Consistency } from './consistency/consistency.ts';
 import type { Credentials } from './credentialsDirectory.ts';
 import { RouterError } from './routerError.ts';
+import type { Topology } from './topologySource.ts';
 
 /** How a replica manager finds and treats its topology. Everything has a default for a pod with the usual mounts. */
 export interface ReplicaManagerOptions {
@@ -48,6 +49,8 @@ export type RouterSettings = Omit<
   readonly reads: ReadSettings;
   /** What an application gave for `pg.Pool`; undefined when it uses the options above. */
   readonly driver: PoolConfig | undefined;
+  /** One that never changes; undefined when it is to be followed. */
+  readonly topology: Topology | undefined;
 };
 
 const defaults = {
@@ -70,7 +73,11 @@ const defaults = {
 const maxDelayMs = 2 ** 31 - 1;
 
 /** Fills in the defaults. Throws `RPG_CONFIG_INVALID` with everything that is wrong. */
-export function readRouterOptions(options: ReplicaManagerOptions, driver?: PoolConfig): RouterSettings {
+export function readRouterOptions(
+  options: ReplicaManagerOptions,
+  driver?: PoolConfig,
+  topology?: Topology,
+): RouterSettings {
   const settings: RouterSettings = {
     endpointsFile: options.endpointsFile ?? defaults.endpointsFile,
     credentialsDir: options.credentialsDir ?? defaults.credentialsDir,
@@ -91,6 +98,7 @@ export function readRouterOptions(options: ReplicaManagerOptions, driver?: PoolC
       consistency: options.consistency ?? readDefaults.consistency,
     },
     driver,
+    topology,
   };
   const problems = findProblems(settings);
   if (problems.length > 0) throw new RouterError('RPG_CONFIG_INVALID', problems.join('; '));

@@ -1,0 +1,175 @@
+// The connections that one client holds, and where its next statement runs. See `RoutedClient` for the invariant.
+
+import type { PoolClient } from 'pg';
+import type { PrimaryEndpoint } from '../endpoints/endpointsDocument.ts';
+import { errorInTransaction, failoverInProgress } from './failures.ts';
+import { codeOf, type Failure } from './judgeFailure.ts';
+import type { Lease } from './lease.ts';
+import type { Call, Router } from './router.ts';
+import type { Answer, Callback } from './statement.ts';
+
+interface Held {
+  readonly endpoint: PrimaryEndpoint;
+  readonly lease: Lease;
+  readonly role: 'primary' | 'replica';
+  /** Whether something of the session is left in it, so that nobody else may have it and nothing else will do. */
+  hasState: boolean;
+}
+
+export interface SessionListener {
+  readonly onLeased: (client: PoolClient) => void;
+  readonly onReleasing: (client: PoolClient) => void;
+}
+
+export class ClientSession {
+  readonly #router: Router;
+  readonly #listener: SessionListener;
+  #primary: Held | undefined;
+  /** For a transaction that was begun READ ONLY. */
+  #reader: (Held & { readonly call: Call; readonly startedAtMs: number }) | undefined;
+  #isBroken = false;
+
+  constructor(router: Router, listener: SessionListener) {
+    this.#router = router;
+    this.#listener = listener;
+  }
+
+  /** The driver's client of the connection that what follows depends on; else that to the primary. */
+  get client(): PoolClient | undefined {
+    return (this.#reader ?? this.#primary)?.lease.client;
+  }
+
+  async takePrimary(): Promise<Held> {
+    const held = this.#primary;
+    if (held !== undefined && (isPinned(held) || isSame(held.endpoint, this.#router.document?.primary)))
+      return held;
+    // There has been a failover, and nothing of this client is on the old primary.
+    if (held !== undefined) this.#letGo(held, 'keep');
+    const { endpoint, lease } = await this.#router.leasePrimary();
+    this.#primary = { endpoint, lease, role: 'primary', hasState: false };
+    this.#listener.onLeased(lease.client);
+    return this.#primary;
+  }
+
+  async run(call: Call): Promise<Answer> {
+    const pinned = this.#pinned();
+    if (pinned !== undefined) return this.#runOn(pinned, call);
+    if (call.route === 'primary' || this.#isAlone()) return this.#runOn(await this.takePrimary(), call);
+    return call.verdict.pins === 'transaction' ? this.#beginRead(call) : this.#router.run(call);
+  }
+
+  /** For what talks to the connection itself. Resolves when it is over. */
+  async submit(call: Call, callback: Callback | undefined): Promise<void> {
+    const pinned = this.#pinned();
+    const held =
+      pinned ?? (call.route === 'primary' || this.#isAlone() ? await this.takePrimary() : undefined);
+    if (held === undefined) {
+      const { lease } = await this.#router.leaseForReads(call, async () => nothing);
+      await lease.submit(call.statement, callback).finally(() => lease.release('keep'));
+      return;
+    }
+    held.hasState ||= call.verdict.pins === 'session';
+    await held.lease.submit(call.statement, callback);
+    this.#afterwards(held, call);
+    if (!held.lease.isUsable) this.#isBroken = true;
+  }
+
+  release(error: Error | boolean | undefined): void {
+    const how = error instanceof Error ? error : error === true ? 'close' : 'keep';
+    for (const held of [this.#reader, this.#primary]) if (held !== undefined) this.#letGo(held, how);
+  }
+
+  close(): void {
+    this.release(true);
+    this.#isBroken = true;
+  }
+
+  /** @throws as the driver does, when the connection that everything depends on is gone */
+  #pinned(): Held | undefined {
+    if (this.#isBroken) throw new Error('Client has encountered a connection error and is not queryable');
+    if (this.#reader !== undefined) return this.#reader;
+    return this.#primary !== undefined && isPinned(this.#primary) ? this.#primary : undefined;
+  }
+
+  /** With a primary only, a client is one connection, as with `pg`. */
+  #isAlone(): boolean {
+    return this.#primary !== undefined && this.#router.document?.replicas.length === 0;
+  }
+
+  async #beginRead(call: Call): Promise<Answer> {
+    const startedAtMs = this.#router.deps.clock.now();
+    const { endpoint, lease, result } = await this.#router.leaseForReads(call, (it) =>
+      it.run(call.statement),
+    );
+    // A text with several statements may have ended the transaction already.
+    if (!lease.isInTransaction) {
+      lease.release('keep');
+      return result;
+    }
+    const role = endpoint.name === this.#router.document?.primary?.name ? 'primary' : 'replica';
+    this.#reader = { endpoint, lease, role, hasState: false, call, startedAtMs };
+    this.#listener.onLeased(lease.client);
+    return result;
+  }
+
+  async #runOn(held: Held, call: Call): Promise<Answer> {
+    const wasPinned = isPinned(held);
+    const wasInTransaction = held.lease.isInTransaction;
+    held.hasState ||= call.verdict.pins === 'session';
+    const attempt = await held.lease.run(call.statement);
+    if (attempt.kind === 'answered') {
+      this.#afterwards(held, call);
+      return attempt.result;
+    }
+    if (!held.lease.isUsable) {
+      if (wasPinned) this.#isBroken = true;
+      else this.#letGo(held, 'close');
+    }
+    throw wasInTransaction
+      ? await this.#transactionError(held, call, attempt.failure)
+      : await this.#router.writeError(call, held.endpoint, attempt.failure);
+  }
+
+  #afterwards(held: Held, call: Call): void {
+    if (held.lease.isInTransaction) return;
+    if (held !== this.#reader) {
+      this.#router.noteWrite(call);
+      return;
+    }
+    this.#router.noteTransactionRead(this.#reader.call, held.endpoint.name, this.#reader.startedAtMs);
+    if (!held.hasState) this.#letGo(held, 'keep');
+  }
+
+  async #transactionError(held: Held, call: Call, failure: Failure): Promise<unknown> {
+    const mayEnd = held.role === 'primary' && mayCommit.test(call.statement.text);
+    if (failure.kind === 'connection' || failure.kind === 'timeout') {
+      this.#router.planner.noteConnectionLost(held.endpoint.name);
+      if (mayEnd) this.#router.noteWrite(call);
+    }
+    const isRefusal = held !== this.#reader && codeOf(failure.error) === '25006';
+    if (isRefusal && (await this.#router.hasBeenDemoted(held.endpoint))) {
+      return failoverInProgress(held.endpoint, failure.error);
+    }
+    return errorInTransaction(held.endpoint.name, failure, mayEnd);
+  }
+
+  #letGo(held: Held, how: 'keep' | 'close' | Error): void {
+    if (held === this.#reader) this.#reader = undefined;
+    if (held === this.#primary) this.#primary = undefined;
+    this.#listener.onReleasing(held.lease.client);
+    held.lease.release(how === 'keep' && held.hasState ? 'close' : how);
+  }
+}
+
+const nothing = { kind: 'answered', result: undefined as unknown as Answer } as const;
+
+/** Generous: to call an outcome unknown that is known costs a look, the other way round it costs data. */
+const mayCommit = /\b(?:commit|end|prepare)\b|\b(?:rollback|abort)\b[\s\S]*;\s*\S/i;
+
+function isPinned({ lease, hasState }: Held): boolean {
+  return hasState || lease.isInTransaction;
+}
+
+function isSame(endpoint: PrimaryEndpoint, other: PrimaryEndpoint | null | undefined): boolean {
+  return endpoint.host === other?.host && endpoint.port === other.port;
+}

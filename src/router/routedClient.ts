@@ -1,0 +1,197 @@
+// What `pool.connect()` gives: a client of `pg`, whose statements go where they belong.
+//
+// Invariant: what depends on what the client has done before runs on the connection where it was done. A transaction stays on its
+// connection until its end, a session that holds state until the release, and the connection to the primary is always the same one.
+// Only reads outside of both may go elsewhere. A connection that is lost in a transaction or a session is never replaced silently.
+
+import { EventEmitter } from 'node:events';
+import {
+  type CustomTypesConfig,
+  escapeIdentifier,
+  escapeLiteral,
+  type PoolClient,
+  type QueryConfig,
+  type QueryResult,
+  type QueryResultRow,
+  TypeOverrides,
+} from 'pg';
+import { ClientSession } from './clientSession.ts';
+import { deliver } from './deliver.ts';
+import type { Call, Router } from './router.ts';
+import { isSubmittable, readQueryArguments, type Statement, statementOf } from './statement.ts';
+
+const forwarded = ['notification', 'notice', 'error', 'end'] as const;
+
+export class RoutedClient extends EventEmitter {
+  readonly escapeIdentifier = escapeIdentifier;
+  readonly escapeLiteral = escapeLiteral;
+  readonly #router: Router;
+  readonly #session: ClientSession;
+  readonly #onReleased: () => void;
+  readonly #forward = new Map<string, (...args: unknown[]) => void>();
+  #types: TypeOverrides | undefined;
+  #queue: Promise<unknown> = Promise.resolve();
+  #underWay = 0;
+  #isReleased = false;
+
+  constructor(router: Router, onReleased: () => void) {
+    super();
+    this.#router = router;
+    this.#onReleased = onReleased;
+    for (const event of forwarded) {
+      this.#forward.set(event, (...args) => {
+        // Without a listener an error would end the process; the next statement tells it.
+        if (event !== 'error' || this.listenerCount('error') > 0) this.emit(event, ...args);
+      });
+    }
+    this.#session = new ClientSession(router, {
+      onLeased: (client) => this.#follow(client, 'on'),
+      onReleasing: (client) => this.#follow(client, 'off'),
+    });
+  }
+
+  /** Takes the connection to the primary at once. @throws RouterError */
+  async takePrimary(): Promise<void> {
+    await this.#session.takePrimary();
+  }
+
+  /** In all call forms of `pg`. */
+  query(config: unknown, values?: unknown, callback?: unknown): unknown {
+    if (config === null || config === undefined) {
+      throw new TypeError('Client was passed a null or undefined query');
+    }
+    const given = readQueryArguments(config, values, callback);
+    if (isSubmittable(config)) {
+      void this.#enqueue(given.statement, (call) => this.#session.submit(call, given.callback)).catch(
+        (error) => (config as { handleError?: (error: unknown) => void }).handleError?.(error),
+      );
+      return config;
+    }
+    const answer = this.#enqueue(this.#typed(given.statement), (call) => this.#session.run(call));
+    return deliver(answer, given.callback);
+  }
+
+  /** As the databases of a replica manager. */
+  async exec<R extends QueryResultRow = QueryResultRow>(
+    sql: string,
+    params: readonly unknown[] = [],
+  ): Promise<QueryResult<R>> {
+    return this.#enqueue(this.#typed(statementOf(sql, params)), (call) => this.#session.run(call));
+  }
+
+  /**
+   * Gives the connections back, after the statements that are under way. One that has an open transaction or holds something of
+   * this session is closed, and so are all of them with an error or `true`.
+   */
+  release(error?: Error | boolean): void {
+    if (this.#isReleased) {
+      throw new Error('Release called on client which has already been released to the pool.');
+    }
+    this.#isReleased = true;
+    const giveBack = () => {
+      this.#session.release(error);
+      this.#onReleased();
+    };
+    if (this.#underWay === 0) giveBack();
+    else void this.#queue.then(giveBack);
+  }
+
+  setTypeParser(...args: Parameters<TypeOverrides['setTypeParser']>): void {
+    this.#types ??= new TypeOverrides(this.#router.settings.driver?.types);
+    this.#types.setTypeParser(...args);
+  }
+
+  getTypeParser(...args: Parameters<TypeOverrides['getTypeParser']>): unknown {
+    return (this.#types ?? new TypeOverrides(this.#router.settings.driver?.types)).getTypeParser(...args);
+  }
+
+  getTransactionStatus(): string | null {
+    return this.#session.client?.getTransactionStatus() ?? 'I';
+  }
+
+  /** Of the connection that the client holds now; null when it holds none. */
+  get processID(): number | null {
+    const client = this.#session.client as { processID?: number } | undefined;
+    return client?.processID ?? null;
+  }
+
+  get connection(): unknown {
+    return this.#session.client?.connection;
+  }
+
+  get host(): string | undefined {
+    return this.#session.client?.host;
+  }
+
+  get port(): number | undefined {
+    return this.#session.client?.port;
+  }
+
+  get database(): string | undefined {
+    return this.#session.client?.database ?? this.#router.settings.driver?.database;
+  }
+
+  get user(): string | undefined {
+    return this.#session.client?.user ?? this.#router.settings.driver?.user;
+  }
+
+  connect(callback?: (error: Error) => void): Promise<never> | undefined {
+    const error = new Error('Client has already been connected. You cannot reuse a client.');
+    if (callback === undefined) return Promise.reject(error);
+    process.nextTick(callback, error);
+    return undefined;
+  }
+
+  /** Closes the connections that the client holds. It is released all the same. */
+  end(callback?: () => void): Promise<void> | undefined {
+    const ended = this.#inTurn(async () => this.#session.close());
+    if (callback === undefined) return ended;
+    void ended.then(() => process.nextTick(callback));
+    return undefined;
+  }
+
+  ref(): void {
+    (this.#session.client as Partial<Referable> | undefined)?.ref?.();
+  }
+
+  unref(): void {
+    (this.#session.client as Partial<Referable> | undefined)?.unref?.();
+  }
+
+  #enqueue<T>(statement: Statement, run: (call: Call) => Promise<T>): Promise<T> {
+    if (this.#isReleased) return Promise.reject(new Error('Client was closed and is not queryable'));
+    let call: Call;
+    try {
+      call = this.#router.begin(statement);
+    } catch (error) {
+      return Promise.reject(error as Error);
+    }
+    return this.#inTurn(() => run(call));
+  }
+
+  /** One after the other, in the order of the calls, as the driver does on one connection. */
+  #inTurn<T>(run: () => Promise<T>): Promise<T> {
+    this.#underWay += 1;
+    const answer = (this.#underWay === 1 ? run() : this.#queue.then(run)).finally(() => {
+      this.#underWay -= 1;
+    });
+    this.#queue = answer.catch(() => {});
+    return answer;
+  }
+
+  /** The parsers of this client, which `pg` keeps with the connection. */
+  #typed(statement: Statement): Statement {
+    if (this.#types === undefined) return statement;
+    const config = statement.config as string | (QueryConfig & { types?: CustomTypesConfig });
+    if (typeof config === 'string') return { ...statement, config: { text: config, types: this.#types } };
+    if (config.types !== undefined) return statement;
+    return { ...statement, config: Object.create(config, { types: { value: this.#types } }) as QueryConfig };
+  }
+
+  #follow(client: PoolClient, how: 'on' | 'off'): void {
+    for (const [event, listener] of this.#forward) (client as EventEmitter)[how](event, listener);
+  }
+}
+
+/** What the driver has and its types do not tell. */
+type Referable = Readonly<Record<'ref' | 'unref', () => void>>;
