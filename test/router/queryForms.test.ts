@@ -50,11 +50,7 @@ const forms: readonly (readonly [string, (on: Asker) => Promise<unknown>, unknow
     async (on) => (await on.query({ text: 'SELECT id FROM orders WHERE id = 1', types: asText })).rows[0],
     { id: '<1>' },
   ],
-  [
-    'binary',
-    async (on) => (await on.query({ text: 'SELECT 7 AS n', binary: true } as never)).rows,
-    [{ n: 7 }],
-  ],
+  ['binary', async (on) => (await on.query({ ...{ binary: true }, text: 'SELECT 7 AS n' })).rows, [{ n: 7 }]],
   ['a named statement, twice', (on) => twice(on), ['tea', 'cup']],
   ['callback', async (on) => (await byCallback((done) => on.query(textOne, done))).rows, [{ item: 'tea' }]],
   [
