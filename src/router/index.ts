@@ -30,5 +30,5 @@ export {
 export { RouterError, type RouterErrorCode } from './routerError.ts';
 export type { ReplicaManagerOptions } from './routerOptions.ts';
 export type { InstanceStatus, ReplicaManagerStatus, ReplicaStatus } from './routerStatus.ts';
-export type { RoutingOptions } from './statement.ts';
+export type { RoutedQuery, RoutedQueryConfig, RoutingOptions } from './statement.ts';
 export type { TransactionOptions } from './transaction.ts';

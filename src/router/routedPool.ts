@@ -15,7 +15,13 @@ import { RoutedClient } from './routedClient.ts';
 import { type Call, Router, type RouterDeps } from './router.ts';
 import { type ReplicaManagerOptions, readRouterOptions } from './routerOptions.ts';
 import type { ReplicaManagerStatus } from './routerStatus.ts';
-import { type Answer, isSubmittable, readQueryArguments, statementOf } from './statement.ts';
+import {
+  type Answer,
+  isSubmittable,
+  type RoutedQuery,
+  readQueryArguments,
+  statementOf,
+} from './statement.ts';
 import { runTransaction, type TransactionOptions } from './transaction.ts';
 
 export interface RoutedPoolOptions
@@ -45,7 +51,7 @@ export type ConnectCallback = (
 ) => void;
 
 export class RoutedPool extends EventEmitter {
-  declare query: Pool['query'];
+  declare query: Pool['query'] & RoutedQuery;
   readonly options: PoolOptions;
   readonly Client = Client;
   readonly #router: Router;
@@ -230,7 +236,7 @@ export class RoutedPool extends EventEmitter {
       callback?: unknown,
     ) {
       return this.#run(config, values, callback);
-    } as Pool['query'];
+    } as Pool['query'] & RoutedQuery;
   }
 }
 

@@ -1,6 +1,6 @@
 // One statement as an application hands it over, in any of the call forms of `pg`.
 
-import type { QueryConfig, QueryResult, Submittable } from 'pg';
+import type { QueryConfig, QueryConfigValues, QueryResult, QueryResultRow, Submittable } from 'pg';
 import type { Verdict } from './classify/verdict.ts';
 import type { Consistency } from './consistency/consistency.ts';
 
@@ -11,6 +11,18 @@ export interface RoutingOptions {
   /** Default: that of the scope, else of the pool. */
   readonly consistency?: Consistency | undefined;
 }
+
+/** `pg` takes the timeout, but does not name it in its types. */
+export interface RoutedQueryConfig<I = unknown[]> extends QueryConfig<I>, RoutingOptions {
+  /** Longest wait for the answer; then the statement is cancelled on the server. */
+  readonly query_timeout?: number | undefined;
+}
+
+/** A call form that `pg` does not have. */
+export type RoutedQuery = <R extends QueryResultRow = QueryResultRow, I = unknown[]>(
+  config: RoutedQueryConfig<I>,
+  values?: QueryConfigValues<I>,
+) => Promise<QueryResult<R>>;
 
 export interface Statement extends RoutingOptions {
   /** Empty when the driver is given a name only. */

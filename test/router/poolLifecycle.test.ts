@@ -17,7 +17,9 @@ const opened: Pool[] = [];
 beforeAll(async () => {
   postgres = await startTemporaryPostgres();
 }, 60_000);
-afterEach(() => Promise.all(opened.splice(0).map((pool) => (pool.ending ? undefined : pool.end()))));
+afterEach(async () => {
+  for (const pool of opened.splice(0)) if (!pool.ending) await pool.end();
+});
 afterAll(() => postgres[Symbol.asyncDispose]());
 
 const kinds = ['pg.Pool', 'RoutedPool'] as const;

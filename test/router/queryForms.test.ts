@@ -34,6 +34,7 @@ const byCallback = (ask: (callback: (error: Error, result: QueryResult) => void)
 
 const textOne = 'SELECT item FROM orders WHERE id = 1';
 const text = 'SELECT item FROM orders WHERE id = $1';
+const binary = { text: 'SELECT 7 AS n', binary: true };
 const asText = { getTypeParser: () => (value: unknown) => `<${String(value)}>` } as never;
 
 const forms: readonly (readonly [string, (on: Asker) => Promise<unknown>, unknown])[] = [
@@ -50,7 +51,7 @@ const forms: readonly (readonly [string, (on: Asker) => Promise<unknown>, unknow
     async (on) => (await on.query({ text: 'SELECT id FROM orders WHERE id = 1', types: asText })).rows[0],
     { id: '<1>' },
   ],
-  ['binary', async (on) => (await on.query({ ...{ binary: true }, text: 'SELECT 7 AS n' })).rows, [{ n: 7 }]],
+  ['binary', async (on) => (await on.query(binary)).rows, [{ n: 7 }]],
   ['a named statement, twice', (on) => twice(on), ['tea', 'cup']],
   ['callback', async (on) => (await byCallback((done) => on.query(textOne, done))).rows, [{ item: 'tea' }]],
   [
