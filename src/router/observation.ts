@@ -5,15 +5,20 @@ import type { Lsn } from '../postgres/lsn.ts';
 export interface AnsweredProbe {
   readonly kind: 'answered';
   readonly role: 'primary' | 'replica';
-  readonly systemIdentifier: string;
-  readonly timeline: number;
+  /** Null where the role may not ask for it, as on many managed servers. */
+  readonly systemIdentifier: string | null;
+  /** Null where the role may not ask for it; then nothing can be said about which of two primaries is the newer one. */
+  readonly timeline: number | null;
   /** Written (primary) or replayed (replica); null on a replica that has replayed nothing yet. */
   readonly lsn: Lsn | null;
   /**
-   * Put into the log (`pg_current_wal_insert_lsn`), of a primary. It is ahead of what is written by commits that did not wait for
-   * it (`synchronous_commit = off`); without it such commits are not covered by a sample.
+   * Inserted (primary); null on a replica. At or after the end of every commit that was acknowledged before the probe started,
+   * also with `synchronous_commit = off`, where `lsn` may be before it. What replicas can have received is `lsn`: the last
+   * inserted bytes of an idle primary may stay unwritten for 15 s, so lag must not be judged by this one.
    */
   readonly insertedLsn?: Lsn | null | undefined;
+  /** A text that two instances have in common only when they are one server reached by two addresses; null when unknown. */
+  readonly server?: string | null | undefined;
   /** Whether a replica's receiver streams; true on a primary. */
   readonly isStreaming: boolean;
   /** As `server_version_num`: 170004. */

@@ -3,18 +3,15 @@
 // Invariant: `onChange` sees complete topologies only, each newer than the one before, and has returned
 // before any statement is routed by them.
 
-import type { EndpointsDocument } from '../endpoints/endpointsDocument.ts';
 import type { Clock } from '../lib/clock.ts';
-import { type Credentials, CredentialsDirectory } from './credentialsDirectory.ts';
-import { EndpointsFile } from './endpointsFile.ts';
 import { messageOf } from './judgeFailure.ts';
 import { RouterError } from './routerError.ts';
 import type { RouterSettings } from './routerOptions.ts';
+import { CredentialsDirectory } from './sources/credentialsDirectory.ts';
+import { EndpointsFile } from './sources/endpointsFile.ts';
+import type { Topology } from './sources/topologySource.ts';
 
-export interface Topology {
-  readonly document: EndpointsDocument;
-  readonly credentials: Credentials;
-}
+export type { Topology } from './sources/topologySource.ts';
 
 /** A look costs microseconds, and a mount is late by a minute anyway: more often would gain nothing. */
 const lookEveryMs = 1_000;

@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { silentLog } from '../../src/lib/log.ts';
-import { CredentialsDirectory } from '../../src/router/credentialsDirectory.ts';
-import { MountedFolder } from '../fixtures/mountedFolder.ts';
+import { silentLog } from '../../../src/lib/log.ts';
+import { CredentialsDirectory } from '../../../src/router/sources/credentialsDirectory.ts';
+import { MountedFolder } from '../../fixtures/mountedFolder.ts';
 
 const secret = { username: 'app', password: 'first', database: 'shop', 'ca.crt': 'PEM' };
 

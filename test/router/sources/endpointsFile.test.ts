@@ -1,11 +1,11 @@
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import type { EndpointsDocument } from '../../src/endpoints/endpointsDocument.ts';
-import { silentLog } from '../../src/lib/log.ts';
-import { EndpointsFile } from '../../src/router/endpointsFile.ts';
-import { endpointsDocument } from '../fixtures/endpointsDocument.ts';
-import { MountedFolder } from '../fixtures/mountedFolder.ts';
+import type { EndpointsDocument } from '../../../src/endpoints/endpointsDocument.ts';
+import { silentLog } from '../../../src/lib/log.ts';
+import { EndpointsFile } from '../../../src/router/sources/endpointsFile.ts';
+import { endpointsDocument } from '../../fixtures/endpointsDocument.ts';
+import { MountedFolder } from '../../fixtures/mountedFolder.ts';
 
 const first = endpointsDocument({ epoch: 3, generation: 7 });
 const second = endpointsDocument({ epoch: 3, generation: 8, replicas: [] });
