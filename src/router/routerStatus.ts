@@ -15,7 +15,7 @@ export type ObservedStatus =
   | {
       readonly kind: 'answered';
       readonly role: 'primary' | 'replica';
-      readonly timeline: number;
+      readonly timeline: number | null;
       /** Written (primary) or replayed (replica), as PostgreSQL prints it; null when it has replayed nothing. */
       readonly lsn: string | null;
       readonly isStreaming: boolean;

@@ -119,9 +119,11 @@ export class LagBook {
   #notePrimary({ probe, startedAtMs, endedAtMs }: Observation): void {
     const sample =
       probe.kind === 'answered' && this.#isOurs(probe) && probe.role === 'primary' ? probe : null;
-    this.#primaryAnswers = sample !== null && sample.timeline >= this.#written.timeline;
-    if (sample === null || !this.#primaryAnswers || sample.lsn === null) return;
-    const { timeline, lsn } = sample;
+    // Positions without their timeline cannot be compared with anything.
+    const timeline = sample?.timeline ?? null;
+    this.#primaryAnswers = timeline !== null && timeline >= this.#written.timeline;
+    if (sample === null || timeline === null || !this.#primaryAnswers || sample.lsn === null) return;
+    const { lsn } = sample;
     const isLater = startedAtMs > this.#sample.endedAtMs;
     const inserted = { at: startedAtMs, lsn: sample.insertedLsn ?? lsn };
     this.#written = addSample(this.#written, timeline, { at: startedAtMs, lsn }, isLater);

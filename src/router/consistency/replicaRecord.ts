@@ -103,7 +103,9 @@ export function afterAnswer(
   limits: FreshnessLimits,
 ): ReplicaRecord {
   const { view } = record;
-  const { timeline, isStreaming } = probe;
+  const { isStreaming } = probe;
+  // What a replica may not tell is taken to be that of the primary, from which it streams.
+  const timeline = probe.timeline ?? primary.written.timeline;
   // An answer that was on its way when a connection broke may be of the time before.
   const replayed = startedAtMs <= view.lostAtMs ? null : probe.lsn;
   const hasGoneBack = isBelow(replayed, view.history, timeline);

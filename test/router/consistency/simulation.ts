@@ -177,7 +177,7 @@ class Simulation {
     const seen = this.#options.mistake?.observe?.(observation) ?? observation;
     const { probe, instance } = seen;
     const known = process.planner.book.view.primary?.timeline ?? 0;
-    if (probe.kind === 'answered' && probe.role === 'primary' && probe.timeline > known) {
+    if (probe.kind === 'answered' && probe.role === 'primary' && (probe.timeline ?? 0) > known) {
       process.primary = instance;
       process.planner.follow(this.#document(), instance);
     }
