@@ -76,7 +76,7 @@ export function readProbeAnswer(row: Row | undefined): AnsweredProbe {
     systemIdentifier: readText(row['system_identifier']),
     timeline: typeof row['timeline'] === 'number' ? row['timeline'] : null,
     lsn: readLsn(row['lsn']),
-    insertLsn: readLsn(row['insert_lsn']),
+    insertedLsn: readLsn(row['insert_lsn']),
     server: readText(row['server_start']),
     isStreaming: row['is_streaming'] === true,
     serverVersion: Number(row['server_version']),
