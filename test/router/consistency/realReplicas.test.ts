@@ -4,10 +4,13 @@
 // difference; there is nothing to run for that.
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
 import { runInScope } from '../../../src/router/consistency/readScope.ts';
 import { ProbedTopology } from '../../fixtures/probedTopology.ts';
 import { until } from '../../fixtures/temporaryPostgres.ts';
+
+// Servers that share the machine with other tests take their time.
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 30_000 });
 
 let topology: ProbedTopology;
 let lastId = 0;
