@@ -1,6 +1,5 @@
 // Decides where one read goes, from facts alone. The parts are in `balance`; here is what the core of the router calls.
 
-export { describeReplicas } from './balance/describeReplicas.ts';
 export {
   afterFailure,
   type Health,
