@@ -132,7 +132,17 @@ export class NameBefore {
 
 /** Words that name functions at the start of an expression, and are grammar after an operand. */
 function isInfix(word: number): boolean {
-  return word === token.JOIN || word === token.LIKE || word === token.ILIKE || word === token.OVERLAPS;
+  switch (word) {
+    case token.ILIKE:
+    case token.JOIN:
+    case token.LIKE:
+    // `lag(a) IGNORE NULLS OVER (…)` since PostgreSQL 19.
+    case token.OVER:
+    case token.OVERLAPS:
+      return true;
+    default:
+      return false;
+  }
 }
 
 /** Words that are not reserved and after which an expression begins, so that they are no operands. */

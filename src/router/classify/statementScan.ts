@@ -25,6 +25,9 @@ const simple: ReadonlyMap<string, readonly [RuleName, Pins]> = new Map(
   ).flatMap(([words, rule, pins]) => words.split(' ').map((word) => [word, [rule, pins]] as const)),
 );
 
+/** What EXPLAIN takes beside queries; a standby plans them too. */
+const isExplainable = new Set(['insert', 'update', 'delete', 'merge', 'create', 'refresh', 'declare']);
+
 /** CREATE OR REPLACE LOCAL TEMPORARY RECURSIVE VIEW, and then a name with its schema. */
 const maxWordsOfCreate = 8;
 
@@ -123,10 +126,9 @@ export class StatementScan {
     if (beginsQuery(lexer)) {
       this.#query(!isRun);
       this.#expectEnd();
-    } else if (isDataWord(lexer.word) && !isRun) this.#query(true);
-    else if (word !== 'declare' || isRun) {
-      this.#findings.note(word === 'execute' ? 'session-state' : 'write', lexer.start);
-    }
+    } else if (word === 'execute') this.#findings.note('session-state', lexer.start);
+    else if (isRun || !isExplainable.has(word)) this.#findings.note('write', lexer.start);
+    else this.#query(true);
   }
 
   /** `EXPLAIN (SELECT …) UNION …`: the parenthesis holds no options but a query. */

@@ -34,7 +34,7 @@ const reserved = `
 // Words that are names elsewhere, and mean something to the rules in one place.
 const unreserved = `
   bit by char character columns content cube delete document escape first grouping ilike insert interval join key
-  like local materialized merge nchar next no operator ordinality overlaps overlay partition passing pg_temp
+  like local materialized merge nchar next no operator ordinality over overlaps overlay partition passing pg_temp
   recursive rollup second sets share substring tablesample temp temporary time update value values varying
   version zone`;
 
@@ -93,6 +93,7 @@ export const OPERATOR_WORD = keyword('OPERATOR');
 export const ONLY = keyword('ONLY');
 export const ORDER = keyword('ORDER');
 export const ORDINALITY = keyword('ORDINALITY');
+export const OVER = keyword('OVER');
 export const OVERLAPS = keyword('OVERLAPS');
 export const OVERLAY = keyword('OVERLAY');
 export const PARTITION = keyword('PARTITION');
