@@ -32,6 +32,23 @@ export function fixedCredentials(credentials: Credentials): CredentialsSource {
   return { credentials, problem: undefined, refresh: () => false };
 }
 
+export interface CredentialsOptions {
+  /** Fixed ones, instead of a folder. */
+  readonly credentials?: Credentials | undefined;
+  /** The mounted Secret `<name>-app`. Default: /etc/replica-manager/credentials */
+  readonly credentialsDir?: string | undefined;
+  /** With `verify-full` (default) the folder must hold `ca.crt`. */
+  readonly tls?: 'verify-full' | 'off' | undefined;
+}
+
+export const defaultCredentialsDir = '/etc/replica-manager/credentials';
+
+export function credentialsFrom(options: CredentialsOptions, log: Log): CredentialsSource {
+  const { credentials, credentialsDir = defaultCredentialsDir, tls } = options;
+  if (credentials !== undefined) return fixedCredentials(credentials);
+  return new CredentialsDirectory(credentialsDir, tls !== 'off', log);
+}
+
 export class CredentialsDirectory implements CredentialsSource {
   readonly path: string;
   readonly #log: Log;

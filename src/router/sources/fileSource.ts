@@ -1,9 +1,9 @@
 // The endpoints document and the login as mounted from a ConfigMap and a Secret, or written by anything else that replaces files.
 
 import type { Clock } from '../../lib/clock.ts';
-import type { Log } from '../../lib/log.ts';
+import { type Log, silentLog } from '../../lib/log.ts';
 import { messageOf } from '../judgeFailure.ts';
-import type { CredentialsSource } from './credentialsDirectory.ts';
+import { type CredentialsOptions, type CredentialsSource, credentialsFrom } from './credentialsDirectory.ts';
 import { EndpointsFile } from './endpointsFile.ts';
 import { lookEveryMs, TopologyJoin } from './topologyJoin.ts';
 import type { MissingPart, Topology, TopologySource } from './topologySource.ts';
@@ -13,6 +13,14 @@ export interface FileSourceOptions {
   readonly path: string;
   readonly credentials: CredentialsSource;
   readonly log: Log;
+}
+
+/** As `FileSource`, with the mounts of a pod as defaults. */
+export function fileSource(
+  options: CredentialsOptions & { readonly path?: string | undefined; readonly log?: Log | undefined } = {},
+): TopologySource {
+  const { path = '/etc/replica-manager/endpoints/endpoints.json', log = silentLog } = options;
+  return new FileSource({ path, credentials: credentialsFrom(options, log), log });
 }
 
 export class FileSource implements TopologySource {
