@@ -41,8 +41,7 @@ export class ClientSession {
 
   async takePrimary(): Promise<Held> {
     const held = this.#primary;
-    if (held !== undefined && (isPinned(held) || isSame(held.endpoint, this.#router.document?.primary)))
-      return held;
+    if (held !== undefined && (isPinned(held) || isSame(held.endpoint, this.#router.primaryNow))) return held;
     // There has been a failover, and nothing of this client is on the old primary.
     if (held !== undefined) this.#letGo(held, 'keep');
     const { endpoint, lease } = await this.#router.leasePrimary();
@@ -106,7 +105,7 @@ export class ClientSession {
       lease.release('keep');
       return result;
     }
-    const role = endpoint.name === this.#router.document?.primary?.name ? 'primary' : 'replica';
+    const role = endpoint.name === this.#router.primaryNow?.name ? 'primary' : 'replica';
     this.#reader = { endpoint, lease, role, hasState: false, call, startedAtMs };
     this.#listener.onLeased(lease.client);
     return result;
@@ -143,7 +142,7 @@ export class ClientSession {
   async #transactionError(held: Held, call: Call, failure: Failure): Promise<unknown> {
     const mayEnd = held.role === 'primary' && mayCommit.test(call.statement.text);
     if (failure.kind === 'connection' || failure.kind === 'timeout') {
-      this.#router.planner.noteConnectionLost(held.endpoint.name);
+      this.#router.noteConnectionLost(held.endpoint.name);
       if (mayEnd) this.#router.noteWrite(call);
     }
     const isRefusal = held !== this.#reader && codeOf(failure.error) === '25006';

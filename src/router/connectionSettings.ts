@@ -2,8 +2,8 @@
 
 import { Client, type PoolConfig } from 'pg';
 import type { Endpoint } from '../endpoints/endpointsDocument.ts';
-import type { Credentials } from './credentialsDirectory.ts';
 import type { RouterSettings } from './routerOptions.ts';
+import type { Credentials } from './sources/credentialsDirectory.ts';
 
 /** The operating system's default of two hours would leave the connections of a dead node for ever. */
 const keepAliveIdleMs = 10_000;
@@ -15,8 +15,11 @@ export function connectionSettings(
   endpoint: Endpoint,
   credentials: Credentials,
   settings: RouterSettings,
+  isReplica = false,
 ): PoolConfig {
   const { host, port } = endpoint;
+  const connectTimeoutMs = isReplica ? settings.replicaConnectTimeoutMs : settings.connectTimeoutMs;
+  const statementTimeoutMs = isReplica ? settings.replicaStatementTimeoutMs : settings.statementTimeoutMs;
   if (settings.driver !== undefined) return { ...loginOf(credentials, settings.driver), host, port };
   return {
     host,
@@ -29,15 +32,16 @@ export function connectionSettings(
     ssl: settings.tls === 'off' ? false : { ca: credentials.ca, rejectUnauthorized: true },
     application_name: settings.applicationName,
     max: settings.poolSize,
-    connectionTimeoutMillis: settings.connectTimeoutMs,
+    min: settings.minPoolSize,
+    connectionTimeoutMillis: connectTimeoutMs,
     idleTimeoutMillis: settings.idleTimeoutMs,
     maxLifetimeSeconds: settings.maxLifetimeMs / 1000,
     // A script that has done its work ends although it did not call `end`.
     allowExitOnIdle: true,
     keepAlive: true,
     keepAliveInitialDelayMillis: keepAliveIdleMs,
-    statement_timeout: settings.statementTimeoutMs,
-    query_timeout: settings.statementTimeoutMs + answerGraceMs,
+    statement_timeout: statementTimeoutMs,
+    query_timeout: statementTimeoutMs + answerGraceMs,
   };
 }
 
@@ -50,6 +54,11 @@ function loginOf({ username, password, database, ca }: Credentials, driver: Pool
     database: driver.database ?? database,
     ssl: driver.ssl ?? (ca === undefined ? false : { ca, rejectUnauthorized: true }),
   };
+}
+
+/** What a probe needs of them: nothing that sets up a session, which a pooler might refuse, and no bound that is not its own. */
+export function probeLogin({ host, port, user, password, database, ssl }: PoolConfig): PoolConfig {
+  return { host, port, user, password, database, ssl };
 }
 
 /** Where `pg` would connect to by these options, the connection string and the environment (`PGHOST`, …). */

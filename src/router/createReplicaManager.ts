@@ -6,6 +6,7 @@ import { RoutedClient } from './routedClient.ts';
 import { Router, type RouterDeps } from './router.ts';
 import { type ReplicaManagerOptions, readRouterOptions } from './routerOptions.ts';
 import type { ReplicaManagerStatus } from './routerStatus.ts';
+import { hasReadReplicas, statusOf } from './routerView.ts';
 import { type RoutingOptions, statementOf } from './statement.ts';
 import { runTransaction, type TransactionOptions } from './transaction.ts';
 
@@ -99,11 +100,11 @@ class RoutingReplicaManager implements ReplicaManager {
   }
 
   hasReadReplicas(): boolean {
-    return this.#router.hasReadReplicas();
+    return hasReadReplicas(this.#router);
   }
 
   status(): ReplicaManagerStatus {
-    return this.#router.status();
+    return statusOf(this.#router);
   }
 
   end(): Promise<void> {

@@ -1,58 +1,52 @@
-// A topology that was given in so many words, for servers that nobody publishes a document about.
+// The topology of a pool whose servers were given in so many words, in the terms of `pg`: how to log in is the driver's to know.
 
 import type { EndpointsDocument } from '../endpoints/endpointsDocument.ts';
 import type { Clock } from '../lib/clock.ts';
-import type { Topology } from './topologySource.ts';
-
-/** What the router needs of a source. */
-export interface TopologyFeed {
-  readonly topology: Topology | undefined;
-  readonly problems: readonly string[];
-  follow(clock: Clock, signal: AbortSignal): Promise<void>;
-  ready(clock: Clock, signal: AbortSignal): Promise<void>;
-}
-
-export class FixedTopology implements TopologyFeed {
-  readonly topology: Topology;
-  readonly problems: readonly string[] = [];
-  readonly #onChange: (topology: Topology) => void;
-
-  constructor(topology: Topology, onChange: (topology: Topology) => void) {
-    this.topology = topology;
-    this.#onChange = onChange;
-  }
-
-  async follow(): Promise<void> {
-    this.#onChange(this.topology);
-  }
-
-  async ready(): Promise<void> {}
-}
+import { replicaName } from './sources/staticSource.ts';
+import type { Topology, TopologySource } from './sources/topologySource.ts';
 
 export interface FixedReplica {
   readonly host: string;
   readonly port?: number | undefined;
-  /** Default: `<host>:<port>` */
+  /** Default: `read_replica`, `read_replica_2`, … */
   readonly name?: string | undefined;
   readonly zone?: string | undefined;
   readonly weight?: number | undefined;
 }
 
-/** A document of epoch 0 about servers that are only known by their addresses. */
-export function fixedDocument(
+export class FixedTopology implements TopologySource {
+  readonly origin = 'static';
+  readonly topology: Topology;
+  readonly problems: readonly string[] = [];
+  readonly missing = undefined;
+  confirmedAtMs: number | undefined;
+
+  constructor(primary: { readonly host: string; readonly port: number }, replicas: readonly FixedReplica[]) {
+    const credentials = { username: '', password: '', database: '' };
+    this.topology = { document: fixedDocument(primary, replicas), credentials };
+  }
+
+  async follow(onChange: (topology: Topology) => void, clock: Clock): Promise<void> {
+    this.confirmedAtMs = clock.now();
+    onChange(this.topology);
+  }
+}
+
+/** A document of epoch 0. Unlike in one that is published, a host may be a folder of sockets, as for `pg`. */
+function fixedDocument(
   primary: { readonly host: string; readonly port: number },
   replicas: readonly FixedReplica[],
 ): EndpointsDocument {
   return {
     version: 1,
-    topology: { namespace: 'local', name: 'postgres', systemIdentifier: null },
+    topology: { namespace: 'static', name: 'static', systemIdentifier: null },
     epoch: 0,
     generation: 0,
     timeline: null,
-    publishedAt: new Date(0).toISOString(),
+    publishedAt: '1970-01-01T00:00:00.000Z',
     primary: { name: 'primary', ...primary, zone: null },
-    replicas: replicas.map(({ host, port = 5432, name = `${host}:${port}`, zone = null, weight = 1 }) => ({
-      name,
+    replicas: replicas.map(({ host, port = 5432, name, zone = null, weight = 1 }, index) => ({
+      name: name ?? replicaName(index),
       host,
       port,
       zone,

@@ -3,19 +3,27 @@
 // Invariant: an address has at most one pool that takes statements, opened with the current credentials.
 // A change of role keeps the pool: the connections to a replica that is promoted stay good.
 
-import type { Endpoint, EndpointsDocument, PrimaryEndpoint } from '../endpoints/endpointsDocument.ts';
+import type { Endpoint, PrimaryEndpoint } from '../endpoints/endpointsDocument.ts';
 import { assert } from '../lib/assert.ts';
 import { connectionSettings } from './connectionSettings.ts';
-import type { Credentials } from './credentialsDirectory.ts';
+import { endpointsOf } from './findPrimary.ts';
 import { InstancePool, type InstancePoolDeps, type PoolCounts } from './instancePool.ts';
 import type { RouterSettings } from './routerOptions.ts';
+import { type Credentials, isSameLogin } from './sources/credentialsDirectory.ts';
+import { credentialsOf, type Topology } from './sources/topologySource.ts';
+
+interface Known {
+  readonly pool: InstancePool;
+  readonly credentials: Credentials;
+  /** As it was when the pool was made; its timeouts are of that role. */
+  readonly isReplica: boolean;
+}
 
 export class PoolSet {
   readonly #settings: RouterSettings;
   readonly #deps: InstancePoolDeps;
-  readonly #pools = new Map<string, InstancePool>();
+  readonly #pools = new Map<string, Known>();
   readonly #retiring = new Set<Promise<void>>();
-  #credentials: Credentials | undefined;
 
   constructor(settings: RouterSettings, deps: InstancePoolDeps) {
     this.#settings = settings;
@@ -24,49 +32,49 @@ export class PoolSet {
 
   /** The pool of an endpoint of the document that was followed last. */
   of(endpoint: Endpoint): InstancePool {
-    const pool = this.#pools.get(addressOf(endpoint));
+    const { pool } = this.#pools.get(addressOf(endpoint)) ?? {};
     assert(pool !== undefined, `${addressOf(endpoint)} is not in the endpoints document in use`);
     return pool;
   }
 
   /** Undefined once the endpoint is in no document that is followed, or this has been ended. */
   find(endpoint: Endpoint): InstancePool | undefined {
-    return this.#pools.get(addressOf(endpoint));
+    return this.#pools.get(addressOf(endpoint))?.pool;
   }
 
   /** How many connections are open to an endpoint; none once this has been ended. */
   countsOf(endpoint: Endpoint): PoolCounts {
-    return this.#pools.get(addressOf(endpoint))?.counts ?? { total: 0, idle: 0, waiting: 0 };
+    return this.find(endpoint)?.counts ?? { total: 0, idle: 0, waiting: 0 };
   }
 
   /** Opens what is missing and retires what is not wanted any more. Nothing connects before it is used. */
-  follow(document: EndpointsDocument, credentials: Credentials): void {
-    if (credentials !== this.#credentials) this.#retireAll();
-    this.#credentials = credentials;
-    const endpoints =
-      document.primary === null ? document.replicas : [document.primary, ...document.replicas];
-    const wanted = new Map(endpoints.map((it) => [addressOf(it), it]));
-    for (const address of this.#pools.keys()) {
-      if (!wanted.has(address)) this.#retire(address);
+  follow(topology: Topology): void {
+    const wanted = new Map(endpointsOf(topology.document).map((it) => [addressOf(it), it]));
+    for (const [address, { credentials }] of this.#pools) {
+      const endpoint = wanted.get(address);
+      const isWanted =
+        endpoint !== undefined && isSameLogin(credentials, credentialsOf(topology, endpoint.name));
+      if (!isWanted) this.#retire(address);
     }
     for (const [address, endpoint] of wanted) {
       if (this.#pools.has(address)) continue;
-      this.#pools.set(address, this.#open(endpoint, credentials));
+      const isReplica = endpoint.name !== topology.document.primary?.name;
+      this.#open(endpoint, credentialsOf(topology, endpoint.name), isReplica);
     }
   }
 
   /** Lets go of every connection to an endpoint, and takes new ones for what comes next. */
   renew(endpoint: PrimaryEndpoint): void {
-    const address = addressOf(endpoint);
-    if (this.#credentials === undefined || !this.#pools.has(address)) return;
-    this.#retire(address);
-    this.#pools.set(address, this.#open(endpoint, this.#credentials));
+    const known = this.#pools.get(addressOf(endpoint));
+    if (known === undefined) return;
+    this.#retire(addressOf(endpoint));
+    this.#open(endpoint, known.credentials, known.isReplica);
   }
 
   /** Of all instances together. */
   get counts(): PoolCounts & { readonly expired: number } {
     const sum = { total: 0, idle: 0, waiting: 0, expired: 0 };
-    for (const pool of this.#pools.values()) {
+    for (const { pool } of this.#pools.values()) {
       const { total, idle, waiting } = pool.counts;
       sum.total += total;
       sum.idle += idle;
@@ -82,10 +90,11 @@ export class PoolSet {
     await Promise.all(this.#retiring);
   }
 
-  #open(endpoint: PrimaryEndpoint, credentials: Credentials): InstancePool {
-    const connection = connectionSettings(endpoint, credentials, this.#settings);
+  #open(endpoint: PrimaryEndpoint, credentials: Credentials, isReplica: boolean): void {
+    const connection = connectionSettings(endpoint, credentials, this.#settings, isReplica);
     const isDeadline = Boolean(this.#settings.driver?.query_timeout);
-    return new InstancePool({ name: endpoint.name, connection, isDeadline }, this.#deps);
+    const pool = new InstancePool({ name: endpoint.name, connection, isDeadline }, this.#deps);
+    this.#pools.set(addressOf(endpoint), { pool, credentials, isReplica });
   }
 
   #retireAll(): void {
@@ -93,10 +102,10 @@ export class PoolSet {
   }
 
   #retire(address: string): void {
-    const pool = this.#pools.get(address);
-    if (pool === undefined) return;
+    const known = this.#pools.get(address);
+    if (known === undefined) return;
     this.#pools.delete(address);
-    const ended = pool.retire().finally(() => this.#retiring.delete(ended));
+    const ended = known.pool.retire().finally(() => this.#retiring.delete(ended));
     this.#retiring.add(ended);
   }
 }

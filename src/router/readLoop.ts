@@ -22,6 +22,9 @@ const definitionStates: ReadonlySet<string> = new Set(['42P01', '42703', '42883'
 /** A standby cannot run serializable transactions, so there these come from replay: serialization_failure, deadlock_detected. */
 const conflictStates: ReadonlySet<string> = new Set(['40001', '40P01']);
 
+/** Longer than servers take to restart; one that is away for longer is left to the pace of the health check. */
+const awaitedForMs = 60_000;
+
 type Use = (endpoint: PrimaryEndpoint) => Promise<Attempt>;
 
 export class ReadLoop {
@@ -87,6 +90,7 @@ class Read {
     const { request } = this.#call;
     let hasWaited = false;
     counters.reads += 1;
+    this.#lookForThoseWhoFailed();
     try {
       for (;;) {
         const facts = this.#facts(this.#router.current());
@@ -174,7 +178,7 @@ class Read {
   /** Only where reads may be on the primary at all. */
   async #whenDefinitionsLag(failure: Failure): Promise<Answer> {
     const { document } = this.#router;
-    const primary = document?.primary ?? null;
+    const primary = this.#router.primaryNow ?? null;
     if (document === undefined || primary === null || !document.routing.fallbackToPrimary)
       throw failure.error;
     if (this.#tried.has(primary.name)) throw failure.error;
@@ -187,9 +191,17 @@ class Read {
   }
 
   #facts(document: EndpointsDocument): CoreFacts {
-    const { health, deps } = this.#router;
+    const { health, deps, primaryNow } = this.#router;
     const isOverflow = this.#busy !== undefined;
-    return { document, health, tried: this.#tried, turn: 0, isOverflow, nowMs: deps.clock.now() };
+    return {
+      document,
+      primary: primaryNow,
+      health,
+      tried: this.#tried,
+      turn: 0,
+      isOverflow,
+      nowMs: deps.clock.now(),
+    };
   }
 
   /** Resolves when the read may be on the primary. @throws RouterError `RPG_FALLBACK_BUSY`, `RPG_CLOSED` */
@@ -200,12 +212,22 @@ class Read {
     if (!hasSlot) throw fallbackBusy(facts, this.#cause);
     counters.fallbacks += 1;
     this.#isOnFallback = true;
+    this.#router.watch.wake('a read finds no replica');
   }
 
   #leaveFallback(): void {
     if (!this.#isOnFallback) return;
     this.#isOnFallback = false;
     this.#gate.leave();
+  }
+
+  /** An instance that has failed is asked often for a while, so that a restart is not noticed for as long as the health check rests. */
+  #lookForThoseWhoFailed(): void {
+    const { health, deps, watch } = this.#router;
+    if (health.size === 0) return;
+    const sinceMs = deps.clock.now() - awaitedForMs;
+    for (const { failedAtMs } of health.values())
+      if (failedAtMs > sinceMs) watch.wake('an instance has failed');
   }
 
   /** While one read finds out whether a rested instance is back, the others stay away from it. */

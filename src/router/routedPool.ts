@@ -9,12 +9,13 @@ import { explainVerdict, type StatementExplanation } from './classify/explainSta
 import { hidePassword, readDriverTarget } from './connectionSettings.ts';
 import { systemDeps } from './createReplicaManager.ts';
 import { deliver } from './deliver.ts';
-import { type FixedReplica, fixedDocument } from './fixedTopology.ts';
+import { type FixedReplica, FixedTopology } from './fixedTopology.ts';
 import type { PoolEvent } from './instancePool.ts';
 import { RoutedClient } from './routedClient.ts';
 import { type Call, Router, type RouterDeps } from './router.ts';
 import { type ReplicaManagerOptions, readRouterOptions } from './routerOptions.ts';
 import type { ReplicaManagerStatus } from './routerStatus.ts';
+import { explainRead, hasReadReplicas, statusOf } from './routerView.ts';
 import {
   type Answer,
   isSubmittable,
@@ -127,16 +128,16 @@ export class RoutedPool extends EventEmitter {
     return {
       statement,
       route,
-      read: route === 'replica' ? this.#router.explainRead(statementOf(sql)) : null,
+      read: route === 'replica' ? explainRead(this.#router, statementOf(sql)) : null,
     };
   }
 
   status(): ReplicaManagerStatus {
-    return this.#router.status();
+    return statusOf(this.#router);
   }
 
   hasReadReplicas(): boolean {
-    return this.#router.hasReadReplicas();
+    return hasReadReplicas(this.#router);
   }
 
   end(): Promise<void>;
@@ -265,11 +266,12 @@ function makeRouter(
   const { replicas, ...others } = replicaManager ?? {};
   const isFixed = replicaManager === undefined || replicas !== undefined;
   const { host, port, driver } = readDriverTarget(options, !isFixed);
-  const credentials = { username: '', password: '', database: '' };
-  const topology = isFixed
-    ? { document: fixedDocument({ host, port }, replicas ?? []), credentials }
-    : undefined;
   // How the instances of a fixed topology are reached is up to the options of `pg`.
-  const settings = readRouterOptions(isFixed ? { tls: 'off', ...others } : others, driver, topology);
+  const fixed = {
+    tls: 'off',
+    ...others,
+    sources: [new FixedTopology({ host, port }, replicas ?? [])],
+  } as const;
+  const settings = readRouterOptions(isFixed ? fixed : others, driver);
   return new Router(settings, deps, onEvent);
 }

@@ -6,26 +6,26 @@
 import type { EndpointsDocument, PrimaryEndpoint } from '../endpoints/endpointsDocument.ts';
 import { assert } from '../lib/assert.ts';
 import type { Clock } from '../lib/clock.ts';
-import type { ReadExplanation } from './balance/explainRead.ts';
-import { verdictOf as judgeReplica, replicasOf } from './balance/readFacts.ts';
-import { type CoreFacts, ReadPlanner, type Request } from './balance/readPlanner.ts';
+import { ReadPlanner, type Request } from './balance/readPlanner.ts';
 import { afterFailure, type Health } from './chooseReplica.ts';
 import { Classifier } from './classify/classifier.ts';
 import { type Rule, type RuleName, rules } from './classify/rules.ts';
 import type { Verdict } from './classify/verdict.ts';
+import { connectionSettings, probeLogin } from './connectionSettings.ts';
 import { denied, errorOf, failoverInProgress } from './failures.ts';
-import { FixedTopology, type TopologyFeed } from './fixedTopology.ts';
 import type { PoolListener } from './instancePool.ts';
 import { codeOf, type Failure, messageOf } from './judgeFailure.ts';
 import type { Attempt, Lease } from './lease.ts';
-import type { Observation } from './observation.ts';
+import { makeSources } from './makeSources.ts';
 import { PoolSet } from './poolSet.ts';
+import { PrimaryWatch } from './primaryWatch.ts';
+import { type ProbeTarget, probeConnections } from './probeConnection.ts';
 import { type Opened, ReadLoop } from './readLoop.ts';
 import { RouterError } from './routerError.ts';
 import type { RouterSettings } from './routerOptions.ts';
-import { describeStatus, type ReplicaManagerStatus } from './routerStatus.ts';
+import type { Topology } from './sources/topologySource.ts';
 import { type Answer, type Statement, statementOf } from './statement.ts';
-import { type Topology, TopologySource } from './topologySource.ts';
+import { TopologyFollower } from './topologyFollower.ts';
 
 /** The outside world, handed in so that tests can drive it. */
 export interface RouterDeps {
@@ -62,7 +62,8 @@ export class Router {
   readonly health = new Map<string, Health>();
   readonly settings: RouterSettings;
   readonly deps: RouterDeps;
-  readonly #source: TopologyFeed;
+  readonly topologies: TopologyFollower;
+  readonly watch: PrimaryWatch;
   readonly #reads: ReadLoop;
   readonly #closing = new AbortController();
   #ended: Promise<void> | undefined;
@@ -71,17 +72,25 @@ export class Router {
     this.settings = settings;
     this.deps = deps;
     this.classifier = new Classifier(settings.classification);
-    // Without anybody who looks at positions, a read after a write would stay on the primary for ever.
-    const reads = { ...settings.reads, consistency: 'eventual' as const };
-    this.planner = new ReadPlanner(reads, { ...deps, wake: () => {} });
+    this.watch = new PrimaryWatch({
+      clock: deps.backgroundClock,
+      random: deps.random,
+      log: settings.log,
+      connect: probeConnections(probeSettings(settings)),
+      everyMs: settings.healthCheckIntervalMs,
+      onObservation: (observation) => this.planner.note(observation),
+      onPrimary: (document, primary) => this.planner.follow(document, primary?.name ?? null),
+    });
+    this.planner = new ReadPlanner(settings.reads, { ...deps, wake: (reason) => this.watch.wake(reason) });
     this.pools = new PoolSet(settings, { clock: deps.backgroundClock, log: settings.log, onEvent });
     this.#reads = new ReadLoop(this);
-    const onChange = (topology: Topology) => this.#follow(topology);
-    this.#source =
-      settings.topology === undefined
-        ? new TopologySource(settings, onChange)
-        : new FixedTopology(settings.topology, onChange);
-    void this.#source.follow(deps.backgroundClock, this.#closing.signal);
+    this.topologies = new TopologyFollower({
+      sources: makeSources(settings),
+      firstTimeoutMs: settings.firstDocumentTimeoutMs,
+      useReadReplicas: settings.useReadReplicas,
+      onChange: (topology) => this.#follow(topology),
+    });
+    void this.topologies.follow(deps.backgroundClock, this.#closing.signal);
   }
 
   get closing(): AbortSignal {
@@ -89,7 +98,7 @@ export class Router {
   }
 
   get document(): EndpointsDocument | undefined {
-    return this.#source.topology?.document;
+    return this.topologies.topology?.document;
   }
 
   /** @throws RouterError `RPG_STATEMENT_DENIED` */
@@ -139,7 +148,7 @@ export class Router {
 
   /** What the caller is told, after what it says of the primary has been acted on. */
   async writeError(call: Call, primary: PrimaryEndpoint, failure: Failure): Promise<unknown> {
-    if (failure.kind === 'connection') this.planner.noteConnectionLost(primary.name);
+    if (failure.kind === 'connection') this.noteConnectionLost(primary.name);
     const isOutcomeUnknown = failure.phase === 'querying' && /^(connection|timeout)$/.test(failure.kind);
     if (isOutcomeUnknown) this.noteWrite(call);
     if (codeOf(failure.error) === '25006' && (await this.hasBeenDemoted(primary))) {
@@ -160,6 +169,7 @@ export class Router {
     if (!isStandby) return false;
     this.settings.log.warn({ instance: endpoint.name }, 'the primary has become a standby');
     this.pools.renew(endpoint);
+    this.watch.wake('the primary has become a standby');
     return true;
   }
 
@@ -178,7 +188,8 @@ export class Router {
   /** Resolves once there is a topology. @throws RouterError */
   async ready(): Promise<void> {
     this.#closing.signal.throwIfAborted();
-    if (this.#source.topology === undefined) await this.#source.ready(this.deps.clock, this.#closing.signal);
+    if (this.topologies.topology !== undefined) return;
+    await this.topologies.ready(this.deps.clock, this.#closing.signal);
   }
 
   /** The newest document. Without an `await` between this and `pools.of`, so that the pool is there. */
@@ -191,41 +202,24 @@ export class Router {
 
   /** @throws RouterError `RPG_NO_PRIMARY` */
   primary(): PrimaryEndpoint {
-    const { primary, topology, epoch } = this.current();
+    const { topology, epoch } = this.current();
+    const { primary = null, reason = 'nobody knows' } = this.watch.found ?? {};
     if (primary !== null) return primary;
-    throw new RouterError('RPG_NO_PRIMARY', `${topology.name} has no primary in epoch ${epoch}, try again`);
+    this.watch.wake('a write finds no primary');
+    throw new RouterError(
+      'RPG_NO_PRIMARY',
+      `${topology.name} has no primary in epoch ${epoch}, try again: ${reason}`,
+    );
   }
 
-  hasReadReplicas(): boolean {
-    const { document } = this;
-    if (document === undefined) return false;
-    const facts = this.#readFacts(document);
-    return replicasOf(facts).some((replica) => judgeReplica(replica, facts).kind === 'serving');
-  }
-
-  explainRead(statement: Statement): ReadExplanation | null {
-    const { document } = this;
-    if (document === undefined) return null;
-    return this.planner.explain(this.planner.request(statement.consistency), this.#coreFacts(document));
-  }
-
-  status(): ReplicaManagerStatus {
-    const { document } = this;
-    const facts = document === undefined ? undefined : this.#readFacts(document);
-    return describeStatus({
-      document,
-      problems: this.#source.problems,
-      health: this.health,
-      nowMs: this.deps.clock.now(),
-      countsOf: (endpoint) => this.pools.countsOf(endpoint),
-      ...(facts === undefined ? {} : { verdictOf: (replica) => judgeReplica(replica, facts) }),
-      counters: { ...this.counters, learned: this.classifier.exportLearned().length },
-    });
+  /** The true one, as far as it is known; undefined until there is a topology. */
+  get primaryNow(): PrimaryEndpoint | null | undefined {
+    return this.watch.found?.primary;
   }
 
   end(): Promise<void> {
     this.#closing.abort(new RouterError('RPG_CLOSED', 'the replica manager has been ended'));
-    this.#ended ??= this.pools.end();
+    this.#ended ??= Promise.all([this.pools.end(), this.watch.end()]).then(() => {});
     return this.#ended;
   }
 
@@ -235,7 +229,7 @@ export class Router {
       if (failure.phase === 'querying' && failure.kind !== 'timeout') this.health.delete(name);
       return;
     }
-    this.planner.noteConnectionLost(name);
+    this.noteConnectionLost(name);
     const before = this.health.get(name);
     // Of many reads that one outage hits at once, the first counts; else the rest would be long at once.
     if (before !== undefined && startedAtMs <= before.failedAtMs) return;
@@ -244,34 +238,31 @@ export class Router {
     this.settings.log.warn({ instance: name, reason }, 'instance left out of reads for a while');
   }
 
-  note(observation: Observation): void {
-    this.planner.note(observation);
+  /** Not for connections that we close. */
+  noteConnectionLost(instance: string): void {
+    this.planner.noteConnectionLost(instance);
+    this.watch.wake('a connection was lost');
   }
 
-  #readFacts(document: EndpointsDocument) {
-    return this.planner.facts(this.planner.request('eventual'), this.#coreFacts(document));
-  }
-
-  #coreFacts(document: EndpointsDocument): CoreFacts {
-    const { health, deps } = this;
-    return {
-      document,
-      health,
-      nowMs: deps.clock.now(),
-      tried: new Set<string>(),
-      turn: 0,
-      isOverflow: false,
-    };
-  }
-
-  #follow({ document, credentials }: Topology): void {
-    this.pools.follow(document, credentials);
-    this.planner.follow(document, document.primary?.name ?? null);
+  #follow(topology: Topology): void {
+    const { document } = topology;
+    this.pools.follow(topology);
+    this.watch.follow(topology);
     const names = new Set(document.replicas.map(({ name }) => name).concat(document.primary?.name ?? []));
     for (const name of this.health.keys()) if (!names.has(name)) this.health.delete(name);
     const { epoch, generation, primary } = document;
     this.settings.log.info({ epoch, generation, primary: primary?.name ?? null }, 'following endpoints');
   }
+}
+
+/** As the connections of the pools. */
+function probeSettings(settings: RouterSettings) {
+  const { tls, applicationName, driver } = settings;
+  if (driver === undefined) return { tls, applicationName };
+  const name = driver.application_name ?? applicationName;
+  const configOf = ({ host, port, credentials }: ProbeTarget) =>
+    probeLogin(connectionSettings({ host, port }, credentials, settings));
+  return { tls, applicationName: name, configOf };
 }
 
 /** A wish for a replica never overrides a write that was found in the text, only a doubt. */

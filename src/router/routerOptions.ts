@@ -5,7 +5,7 @@ import type { ClassifierSettings } from './classify/classifier.ts';
 import type { Consistency } from './consistency/consistency.ts';
 import type { Credentials } from './credentialsDirectory.ts';
 import { RouterError } from './routerError.ts';
-import type { Topology } from './topologySource.ts';
+import type { TopologySource } from './sources/topologySource.ts';
 
 /** How a replica manager finds and treats its topology. Everything has a default for a pod with the usual mounts. */
 export interface ReplicaManagerOptions {
@@ -13,6 +13,17 @@ export interface ReplicaManagerOptions {
   readonly endpointsFile?: string | undefined;
   /** The mounted Secret `<name>-app`. Default: /etc/replica-manager/credentials */
   readonly credentialsDir?: string | undefined;
+  /** Where the topology comes from, instead of the file; the newest document of them counts. */
+  readonly sources?: readonly TopologySource[] | undefined;
+  /** Whether reads may go to replicas at all. Default: true */
+  readonly useReadReplicas?: boolean | undefined;
+  /** How often each instance is asked while there is no traffic. Default: 30 s */
+  readonly healthCheckIntervalMs?: number | undefined;
+  /** Connections to each instance that stay open when they are idle. Default: 0 */
+  readonly minPoolSize?: number | undefined;
+  /** Where they differ for replicas. */
+  readonly replicaConnectTimeoutMs?: number | undefined;
+  readonly replicaStatementTimeoutMs?: number | undefined;
   /** Fixed credentials, instead of a folder of them. */
   readonly credentials?: Credentials | undefined;
   /** `verify-full` (default) checks chain and host name; `off` is for servers on the same machine. */
@@ -49,8 +60,6 @@ export type RouterSettings = Omit<
   readonly reads: ReadSettings;
   /** What an application gave for `pg.Pool`; undefined when it uses the options above. */
   readonly driver: PoolConfig | undefined;
-  /** One that never changes; undefined when it is to be followed. */
-  readonly topology: Topology | undefined;
 };
 
 const defaults = {
@@ -64,6 +73,8 @@ const defaults = {
   connectTimeoutMs: 5_000,
   statementTimeoutMs: 60_000,
   idleTimeoutMs: 30_000,
+  // As in the guide.
+  healthCheckIntervalMs: 30_000,
   maxLifetimeMs: 3_600_000,
   // Longer than the mounts of a starting pod take, shorter than most callers' patience.
   firstDocumentTimeoutMs: 10_000,
@@ -73,20 +84,24 @@ const defaults = {
 const maxDelayMs = 2 ** 31 - 1;
 
 /** Fills in the defaults. Throws `RPG_CONFIG_INVALID` with everything that is wrong. */
-export function readRouterOptions(
-  options: ReplicaManagerOptions,
-  driver?: PoolConfig,
-  topology?: Topology,
-): RouterSettings {
+export function readRouterOptions(options: ReplicaManagerOptions, driver?: PoolConfig): RouterSettings {
   const settings: RouterSettings = {
     endpointsFile: options.endpointsFile ?? defaults.endpointsFile,
     credentialsDir: options.credentialsDir ?? defaults.credentialsDir,
     credentials: options.credentials,
     tls: options.tls ?? defaults.tls,
     applicationName: options.applicationName ?? defaults.applicationName,
+    sources: options.sources ?? [],
+    useReadReplicas: options.useReadReplicas ?? true,
     poolSize: options.poolSize ?? defaults.poolSize,
+    minPoolSize: options.minPoolSize ?? 0,
+    healthCheckIntervalMs: options.healthCheckIntervalMs ?? defaults.healthCheckIntervalMs,
     connectTimeoutMs: options.connectTimeoutMs ?? defaults.connectTimeoutMs,
     statementTimeoutMs: options.statementTimeoutMs ?? defaults.statementTimeoutMs,
+    replicaConnectTimeoutMs:
+      options.replicaConnectTimeoutMs ?? options.connectTimeoutMs ?? defaults.connectTimeoutMs,
+    replicaStatementTimeoutMs:
+      options.replicaStatementTimeoutMs ?? options.statementTimeoutMs ?? defaults.statementTimeoutMs,
     idleTimeoutMs: options.idleTimeoutMs ?? defaults.idleTimeoutMs,
     maxLifetimeMs: options.maxLifetimeMs ?? defaults.maxLifetimeMs,
     firstDocumentTimeoutMs: options.firstDocumentTimeoutMs ?? defaults.firstDocumentTimeoutMs,
@@ -98,7 +113,6 @@ export function readRouterOptions(
       consistency: options.consistency ?? readDefaults.consistency,
     },
     driver,
-    topology,
   };
   const problems = findProblems(settings);
   if (problems.length > 0) throw new RouterError('RPG_CONFIG_INVALID', problems.join('; '));
@@ -108,8 +122,13 @@ export function readRouterOptions(
 function findProblems(settings: RouterSettings): string[] {
   const problems: string[] = [];
   const counts = ['poolSize', 'connectTimeoutMs', 'statementTimeoutMs', 'idleTimeoutMs'] as const;
-  for (const name of [...counts, 'maxLifetimeMs', 'firstDocumentTimeoutMs'] as const) {
+  const others = ['maxLifetimeMs', 'firstDocumentTimeoutMs', 'healthCheckIntervalMs'] as const;
+  const ofReplicas = ['replicaConnectTimeoutMs', 'replicaStatementTimeoutMs'] as const;
+  for (const name of [...counts, ...others, ...ofReplicas]) {
     const value = settings[name];
+    // Told already, of the one that it is taken from.
+    if (name === 'replicaConnectTimeoutMs' && value === settings.connectTimeoutMs) continue;
+    if (name === 'replicaStatementTimeoutMs' && value === settings.statementTimeoutMs) continue;
     if (!Number.isInteger(value) || value < 1 || value > maxDelayMs - 60_000) {
       problems.push(`${name} must be a whole number from 1 on, not ${value}`);
     }

@@ -33,6 +33,8 @@ afterAll(async () => {
 function publish(epoch: number, primary: TemporaryServer, replica?: TemporaryServer): void {
   const document = endpointsDocument({
     epoch,
+    topology: { ...endpointsDocument().topology, systemIdentifier: null },
+    timeline: null,
     primary: primaryEndpoint(address(primary)),
     replicas: replica === undefined ? [] : [replicaEndpoint(address(replica))],
   });

@@ -30,7 +30,7 @@ test('a replica that the document calls not routable takes no reads, and says wh
   const manager = topology.manage();
   for (let count = 0; count < 3; count += 1) expect(await serverOf(manager)).toBe('orders-3');
   expect(manager.status()).toMatchObject({
-    topology: endpointsDocument().topology,
+    topology: { ...endpointsDocument().topology, systemIdentifier: topology.systemIdentifier },
     epoch: 12,
     generation,
     primary: { ...pick(topology.postgres.primary), connections: { total: 0, idle: 0, waiting: 0 } },
