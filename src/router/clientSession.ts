@@ -41,7 +41,8 @@ export class ClientSession {
 
   async takePrimary(): Promise<Held> {
     const held = this.#primary;
-    if (held !== undefined && (isPinned(held) || isSame(held.endpoint, this.#router.primaryNow))) return held;
+    if (held !== undefined && (isPinned(held) || isSame(held.endpoint, this.#router.document?.primary)))
+      return held;
     // There has been a failover, and nothing of this client is on the old primary.
     if (held !== undefined) this.#letGo(held, 'keep');
     const { endpoint, lease } = await this.#router.leasePrimary();
@@ -105,7 +106,7 @@ export class ClientSession {
       lease.release('keep');
       return result;
     }
-    const role = endpoint.name === this.#router.primaryNow?.name ? 'primary' : 'replica';
+    const role = endpoint.name === this.#router.document?.primary?.name ? 'primary' : 'replica';
     this.#reader = { endpoint, lease, role, hasState: false, call, startedAtMs };
     this.#listener.onLeased(lease.client);
     return result;

@@ -178,7 +178,7 @@ class Read {
   /** Only where reads may be on the primary at all. */
   async #whenDefinitionsLag(failure: Failure): Promise<Answer> {
     const { document } = this.#router;
-    const primary = this.#router.primaryNow ?? null;
+    const primary = document?.primary ?? null;
     if (document === undefined || primary === null || !document.routing.fallbackToPrimary)
       throw failure.error;
     if (this.#tried.has(primary.name)) throw failure.error;
@@ -191,11 +191,10 @@ class Read {
   }
 
   #facts(document: EndpointsDocument): CoreFacts {
-    const { health, deps, primaryNow } = this.#router;
+    const { health, deps } = this.#router;
     const isOverflow = this.#busy !== undefined;
     return {
       document,
-      primary: primaryNow,
       health,
       tried: this.#tried,
       turn: 0,
@@ -212,7 +211,7 @@ class Read {
     if (!hasSlot) throw fallbackBusy(facts, this.#cause);
     counters.fallbacks += 1;
     this.#isOnFallback = true;
-    this.#router.watch.wake('a read finds no replica');
+    this.#router.prober?.wake('a read finds no replica');
   }
 
   #leaveFallback(): void {
@@ -223,11 +222,11 @@ class Read {
 
   /** An instance that has failed is asked often for a while, so that a restart is not noticed for as long as the health check rests. */
   #lookForThoseWhoFailed(): void {
-    const { health, deps, watch } = this.#router;
+    const { health, deps, prober } = this.#router;
     if (health.size === 0) return;
     const sinceMs = deps.clock.now() - awaitedForMs;
     for (const { failedAtMs } of health.values())
-      if (failedAtMs > sinceMs) watch.wake('an instance has failed');
+      if (failedAtMs > sinceMs) prober?.wake('an instance has failed');
   }
 
   /** While one read finds out whether a rested instance is back, the others stay away from it. */

@@ -11,21 +11,20 @@ import { afterFailure, type Health } from './chooseReplica.ts';
 import { Classifier } from './classify/classifier.ts';
 import { type Rule, type RuleName, rules } from './classify/rules.ts';
 import type { Verdict } from './classify/verdict.ts';
-import { connectionSettings, probeLogin } from './connectionSettings.ts';
 import { denied, errorOf, failoverInProgress } from './failures.ts';
 import type { PoolListener } from './instancePool.ts';
+import type { InstanceProber } from './instanceProber.ts';
 import { codeOf, type Failure, messageOf } from './judgeFailure.ts';
 import type { Attempt, Lease } from './lease.ts';
+import { makeProber } from './makeProber.ts';
 import { makeSources } from './makeSources.ts';
 import { PoolSet } from './poolSet.ts';
-import { PrimaryWatch } from './primaryWatch.ts';
-import { type ProbeTarget, probeConnections } from './probeConnection.ts';
 import { type Opened, ReadLoop } from './readLoop.ts';
 import { RouterError } from './routerError.ts';
 import type { RouterSettings } from './routerOptions.ts';
-import type { Topology } from './sources/topologySource.ts';
+import type { Topology, TopologySource } from './sources/topologySource.ts';
 import { type Answer, type Statement, statementOf } from './statement.ts';
-import { TopologyFollower } from './topologyFollower.ts';
+import { TopologyView } from './topologyView.ts';
 
 /** The outside world, handed in so that tests can drive it. */
 export interface RouterDeps {
@@ -62,8 +61,11 @@ export class Router {
   readonly health = new Map<string, Health>();
   readonly settings: RouterSettings;
   readonly deps: RouterDeps;
-  readonly topologies: TopologyFollower;
-  readonly watch: PrimaryWatch;
+  readonly sources: readonly TopologySource[];
+  readonly prober: InstanceProber | undefined;
+  readonly view: TopologyView;
+  readonly #followed: Promise<void>;
+  #document: EndpointsDocument | undefined;
   readonly #reads: ReadLoop;
   readonly #closing = new AbortController();
   #ended: Promise<void> | undefined;
@@ -72,25 +74,18 @@ export class Router {
     this.settings = settings;
     this.deps = deps;
     this.classifier = new Classifier(settings.classification);
-    this.watch = new PrimaryWatch({
-      clock: deps.backgroundClock,
-      random: deps.random,
-      log: settings.log,
-      connect: probeConnections(probeSettings(settings)),
-      everyMs: settings.healthCheckIntervalMs,
-      onObservation: (observation) => this.planner.note(observation),
-      onPrimary: (document, primary) => this.planner.follow(document, primary?.name ?? null),
-    });
-    this.planner = new ReadPlanner(settings.reads, { ...deps, wake: (reason) => this.watch.wake(reason) });
+    this.sources = makeSources(settings);
+    this.prober = makeProber(settings, deps, this.sources);
+    this.planner = new ReadPlanner(settings.reads, { ...deps, wake: (reason) => this.prober?.wake(reason) });
+    this.prober?.onObservation((observation) => this.planner.note(observation));
     this.pools = new PoolSet(settings, { clock: deps.backgroundClock, log: settings.log, onEvent });
     this.#reads = new ReadLoop(this);
-    this.topologies = new TopologyFollower({
-      sources: makeSources(settings),
-      firstTimeoutMs: settings.firstDocumentTimeoutMs,
-      useReadReplicas: settings.useReadReplicas,
-      onChange: (topology) => this.#follow(topology),
-    });
-    void this.topologies.follow(deps.backgroundClock, this.#closing.signal);
+    const { log, firstDocumentTimeoutMs } = settings;
+    this.view = new TopologyView(
+      { sources: this.sources, prober: this.prober, log, firstDocumentTimeoutMs },
+      (topology) => this.#follow(topology),
+    );
+    this.#followed = this.view.follow(deps.backgroundClock, this.#closing.signal);
   }
 
   get closing(): AbortSignal {
@@ -98,7 +93,7 @@ export class Router {
   }
 
   get document(): EndpointsDocument | undefined {
-    return this.topologies.topology?.document;
+    return this.#document;
   }
 
   /** @throws RouterError `RPG_STATEMENT_DENIED` */
@@ -169,7 +164,7 @@ export class Router {
     if (!isStandby) return false;
     this.settings.log.warn({ instance: endpoint.name }, 'the primary has become a standby');
     this.pools.renew(endpoint);
-    this.watch.wake('the primary has become a standby');
+    this.prober?.wake('the primary has become a standby');
     return true;
   }
 
@@ -188,8 +183,8 @@ export class Router {
   /** Resolves once there is a topology. @throws RouterError */
   async ready(): Promise<void> {
     this.#closing.signal.throwIfAborted();
-    if (this.topologies.topology !== undefined) return;
-    await this.topologies.ready(this.deps.clock, this.#closing.signal);
+    if (this.#document !== undefined) return;
+    await this.view.ready(this.deps.clock, this.#closing.signal);
   }
 
   /** The newest document. Without an `await` between this and `pools.of`, so that the pool is there. */
@@ -202,24 +197,19 @@ export class Router {
 
   /** @throws RouterError `RPG_NO_PRIMARY` */
   primary(): PrimaryEndpoint {
-    const { topology, epoch } = this.current();
-    const { primary = null, reason = 'nobody knows' } = this.watch.found ?? {};
+    const { topology, epoch, primary } = this.current();
+    const reason = this.view.found?.reason ?? 'the document names none';
     if (primary !== null) return primary;
-    this.watch.wake('a write finds no primary');
+    this.prober?.wake('a write finds no primary');
     throw new RouterError(
       'RPG_NO_PRIMARY',
       `${topology.name} has no primary in epoch ${epoch}, try again: ${reason}`,
     );
   }
 
-  /** The true one, as far as it is known; undefined until there is a topology. */
-  get primaryNow(): PrimaryEndpoint | null | undefined {
-    return this.watch.found?.primary;
-  }
-
   end(): Promise<void> {
     this.#closing.abort(new RouterError('RPG_CLOSED', 'the replica manager has been ended'));
-    this.#ended ??= Promise.all([this.pools.end(), this.watch.end()]).then(() => {});
+    this.#ended ??= Promise.all([this.pools.end(), this.#followed]).then(() => {});
     return this.#ended;
   }
 
@@ -241,28 +231,20 @@ export class Router {
   /** Not for connections that we close. */
   noteConnectionLost(instance: string): void {
     this.planner.noteConnectionLost(instance);
-    this.watch.wake('a connection was lost');
+    this.prober?.wake('a connection was lost');
   }
 
   #follow(topology: Topology): void {
-    const { document } = topology;
-    this.pools.follow(topology);
-    this.watch.follow(topology);
+    const { useReadReplicas } = this.settings;
+    const document = useReadReplicas ? topology.document : { ...topology.document, replicas: [] };
+    this.#document = document;
+    this.pools.follow({ ...topology, document });
+    this.planner.follow(document, document.primary?.name ?? null);
     const names = new Set(document.replicas.map(({ name }) => name).concat(document.primary?.name ?? []));
     for (const name of this.health.keys()) if (!names.has(name)) this.health.delete(name);
     const { epoch, generation, primary } = document;
     this.settings.log.info({ epoch, generation, primary: primary?.name ?? null }, 'following endpoints');
   }
-}
-
-/** As the connections of the pools. */
-function probeSettings(settings: RouterSettings) {
-  const { tls, applicationName, driver } = settings;
-  if (driver === undefined) return { tls, applicationName };
-  const name = driver.application_name ?? applicationName;
-  const configOf = ({ host, port, credentials }: ProbeTarget) =>
-    probeLogin(connectionSettings({ host, port }, credentials, settings));
-  return { tls, applicationName: name, configOf };
 }
 
 /** A wish for a replica never overrides a write that was found in the text, only a doubt. */

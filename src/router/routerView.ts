@@ -23,13 +23,13 @@ export function explainRead(router: Router, statement: Statement): ReadExplanati
 }
 
 export function statusOf(router: Router): ReplicaManagerStatus {
-  const { document, topologies, watch, settings } = router;
+  const { document, view, prober, settings } = router;
   const facts = document === undefined ? undefined : readFacts(router, document);
   return describeStatus({
     document,
-    problems: topologies.problems,
-    sources: topologies.sources,
-    observations: watch.observations,
+    problems: view.problems,
+    sources: router.sources,
+    observations: prober?.observations,
     lagView: router.planner.book.view,
     areReplicasEnabled: settings.useReadReplicas && (document?.replicas.length ?? 0) > 0,
     health: router.health,
@@ -45,11 +45,10 @@ function readFacts(router: Router, document: EndpointsDocument) {
   return router.planner.facts(router.planner.request('eventual'), coreFacts(router, document));
 }
 
-function coreFacts({ health, deps, primaryNow }: Router, document: EndpointsDocument): CoreFacts {
+function coreFacts({ health, deps }: Router, document: EndpointsDocument): CoreFacts {
   const nowMs = deps.clock.now();
   return {
     document,
-    primary: primaryNow,
     health,
     nowMs,
     tried: new Set<string>(),
