@@ -18,7 +18,7 @@ export const environmentVariables = {
     unit: 'URL',
     default: undefined,
     meaning:
-      'stream of a Replica Manager service, `http://host:4000/endpoints/stream`; followed beside the file, the newer document wins',
+      'stream of a Replica Manager service, `http://host:4000/endpoints/stream`; beside a file that is named too, the newer document wins',
   },
   REPLICA_MANAGER_CREDENTIALS_DIR: {
     unit: 'path',

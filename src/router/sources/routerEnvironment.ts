@@ -2,16 +2,16 @@
 
 import { RouterError } from '../routerError.ts';
 import type { ReplicaManagerOptions } from '../routerOptions.ts';
+import { fileSource } from './fileSource.ts';
+import { httpSource } from './httpSource.ts';
 import { readGuideTopology } from './readGuideTopology.ts';
 import type { TopologySource } from './topologySource.ts';
 import { type Environment, maxCount, VariableReader } from './variableReader.ts';
 
 /** What the environment says. Undefined is what it leaves to the defaults. */
 export interface EnvironmentOptions extends ReplicaManagerOptions {
-  /** The addresses of the guide's variables; undefined when a file or a stream is followed. */
+  /** The addresses of the guide's variables, or the stream of a service; undefined when only a file is followed. */
   readonly sources?: readonly TopologySource[] | undefined;
-  /** Stream of a Replica Manager service, followed beside the file. */
-  readonly endpointsUrl?: string | undefined;
   /** Connections to each instance that stay open when idle. */
   readonly minPoolSize?: number | undefined;
   /** Where they differ from those of the primary. */
@@ -51,16 +51,19 @@ function readGuide(read: VariableReader): EnvironmentOptions {
 }
 
 function readOwn(read: VariableReader): EnvironmentOptions {
-  const endpointsUrl = read.text('REPLICA_MANAGER_ENDPOINTS_URL');
-  if (endpointsUrl !== undefined && !/^https?:$/.test(URL.parse(endpointsUrl)?.protocol ?? '')) {
+  const endpointsFile = read.text('REPLICA_MANAGER_ENDPOINTS_FILE');
+  const credentialsDir = read.text('REPLICA_MANAGER_CREDENTIALS_DIR');
+  const tls = read.oneOf('REPLICA_MANAGER_TLS', ['verify-full', 'off']) ?? 'verify-full';
+  const url = read.text('REPLICA_MANAGER_ENDPOINTS_URL');
+  if (url === undefined) return { endpointsFile, credentialsDir, tls };
+  if (!/^https?:$/.test(URL.parse(url)?.protocol ?? '')) {
     read.problems.push('REPLICA_MANAGER_ENDPOINTS_URL must look like http://host:4000/endpoints/stream');
+    return {};
   }
-  return {
-    endpointsFile: read.text('REPLICA_MANAGER_ENDPOINTS_FILE'),
-    endpointsUrl,
-    credentialsDir: read.text('REPLICA_MANAGER_CREDENTIALS_DIR'),
-    tls: read.oneOf('REPLICA_MANAGER_TLS', ['verify-full', 'off']) ?? 'verify-full',
-  };
+  const stream = httpSource({ url, credentialsDir, tls });
+  const isFileNamed = endpointsFile !== undefined;
+  const file = isFileNamed ? [fileSource({ path: endpointsFile, credentialsDir, tls })] : [];
+  return { sources: [stream, ...file], endpointsFile, credentialsDir, tls };
 }
 
 function readPool(read: VariableReader): EnvironmentOptions {

@@ -191,10 +191,12 @@ test('a file or a stream that the environment names wins over its addresses, and
   });
   expect(readRouterEnvironment(environment).sources).toBeUndefined();
   const url = 'http://service:4000/endpoints/stream';
-  expect(readRouterEnvironment({ ...guide, REPLICA_MANAGER_ENDPOINTS_URL: url })).toMatchObject({
-    endpointsUrl: url,
-    endpointsFile: undefined,
-  });
+  const origins = (more: Readonly<Record<string, string>>) =>
+    readRouterEnvironment({ ...more, REPLICA_MANAGER_ENDPOINTS_URL: url }).sources?.map(
+      ({ origin }) => origin,
+    );
+  expect(origins(guide)).toEqual([url]);
+  expect(origins(environment)).toEqual([url, 'file /run/endpoints.json']);
 });
 
 test('REPLICA_MANAGER_TLS and PGSSLMODE both switch TLS on, and the replica gets the same authorities', () => {
