@@ -42,6 +42,8 @@ const build = (identifier: string, replicaTimeline: string, primaryTimeline: str
               then exists (select from pg_stat_wal_receiver where coalesce(status, 'streaming') = 'streaming')
               else true
          end as is_streaming,
+         current_setting('wal_block_size')::int as block_bytes,
+         pg_size_bytes(current_setting('wal_segment_size'))::float8 as segment_bytes,
          extract(epoch from pg_postmaster_start_time())::text as server_start,
          current_setting('server_version_num')::int as server_version
     from server`;
@@ -76,11 +78,27 @@ export function readProbeAnswer(row: Row | undefined): AnsweredProbe {
     systemIdentifier: readText(row['system_identifier']),
     timeline: typeof row['timeline'] === 'number' ? row['timeline'] : null,
     lsn: readLsn(row['lsn']),
-    insertedLsn: readLsn(row['insert_lsn']),
+    insertedLsn: readInsertedLsn(row),
     server: readText(row['server_start']),
     isStreaming: row['is_streaming'] === true,
     serverVersion: Number(row['server_version']),
   };
+}
+
+// Sizes of the headers of a page of WAL, of the first one in a segment and of every other one: SizeOfXLogLongPHD, SizeOfXLogShortPHD.
+const segmentHeaderBytes = 40n;
+const pageHeaderBytes = 24n;
+
+/**
+ * Where the next record will begin is behind the header of its page, but replay that has seen everything stops before that header.
+ * On an idle primary, after a segment was closed, no replica would ever seem to have replayed it all.
+ */
+function readInsertedLsn(row: Row): Lsn | null {
+  const lsn = readLsn(row['insert_lsn']);
+  const [blockBytes, segmentBytes] = [Number(row['block_bytes']), Number(row['segment_bytes'])];
+  if (lsn === null || !(blockBytes > 0) || !(segmentBytes > 0)) return lsn;
+  if (lsn % BigInt(segmentBytes) === segmentHeaderBytes) return (lsn - segmentHeaderBytes) as Lsn;
+  return lsn % BigInt(blockBytes) === pageHeaderBytes ? ((lsn - pageHeaderBytes) as Lsn) : lsn;
 }
 
 function readText(value: unknown): string | null {

@@ -127,6 +127,26 @@ test('what a write has put into the log is covered by the inserted position, als
   expect(found?.kind === 'answered' ? found.insertedLsn : 0n).toBeGreaterThanOrEqual(written);
 });
 
+test('on a primary that has closed a segment and is idle, a replica that has replayed all has replayed what was inserted', async () => {
+  const { prober } = probe([postgres.primary, replicaOf()]);
+  await answerOf(prober);
+  // A record first, or there is nothing to close.
+  await postgres.primary.query('CREATE TABLE IF NOT EXISTS something ()');
+  await postgres.primary.query('SELECT pg_switch_wal()');
+  const { rows } = await postgres.primary.query(
+    'SELECT pg_current_wal_lsn() AS written, pg_current_wal_insert_lsn() AS inserted',
+  );
+  expect(rows[0].inserted).not.toBe(rows[0].written);
+  await until('the replica has replayed what was inserted', () => {
+    const [primary, replica] = ['primary', 'read_replica'].map(
+      (name) => prober.observations.get(name)?.probe,
+    );
+    if (primary?.kind !== 'answered' || replica?.kind !== 'answered') return false;
+    const isSwitched = (primary.insertedLsn ?? 1n) % (16n * 1024n * 1024n) === 0n;
+    return isSwitched && (replica.lsn ?? 0n) >= (primary.insertedLsn ?? 1n);
+  });
+});
+
 test('where the functions of the control file are forbidden, role, position and the timeline of the primary are still told', async () => {
   const forbid = ['pg_control_system()', 'pg_control_checkpoint()', 'pg_control_recovery()'];
   for (const it of forbid) await postgres.primary.query(`REVOKE EXECUTE ON FUNCTION ${it} FROM PUBLIC`);
