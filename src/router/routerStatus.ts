@@ -58,7 +58,12 @@ export interface ReplicaStatus extends InstanceStatus {
 export interface SourceStatus {
   /** For people: `file /etc/…`, `environment`, an address. */
   readonly origin: string;
-  /** Since the source last confirmed what it said; null when it never has. */
+  /** Whether the document in use is from it. */
+  readonly isInUse: boolean;
+  /** Of its newest document; null before the first. */
+  readonly epoch: number | null;
+  readonly generation: number | null;
+  /** Since it last confirmed what it says; null before the first time. */
   readonly ageMs: number | null;
   /** Why what it says now is not in use; empty when it is. */
   readonly problems: readonly string[];
@@ -85,6 +90,8 @@ export interface ReplicaManagerStatus {
   readonly generation: number | null;
   readonly timeline: number | null;
   readonly primary: InstanceStatus | null;
+  /** Why this instance is taken for the primary, or why none is; null when only the document says so. */
+  readonly primaryReason: string | null;
   readonly replicas: readonly ReplicaStatus[];
   /** Whether this router may read from replicas at all; false with `USE_READ_REPLICAS=false`. */
   readonly areReplicasEnabled: boolean;
@@ -96,14 +103,6 @@ export interface ReplicaManagerStatus {
   readonly document: EndpointsDocument | null;
   /** Why what is mounted now is not in use; empty when it is. */
   readonly problems: readonly string[];
-}
-
-/** What the status tells of a topology source. */
-export interface SourceFacts {
-  readonly origin: string;
-  readonly problems: readonly string[];
-  /** Monotonic time at which it last confirmed what it says; undefined before the first time. */
-  readonly confirmedAtMs: number | undefined;
 }
 
 export interface StatusFacts {
@@ -120,7 +119,9 @@ export interface StatusFacts {
   readonly observations?: ReadonlyMap<string, Observation> | undefined;
   readonly areReplicasEnabled?: boolean | undefined;
   readonly currentReplicaIndex?: number | undefined;
-  readonly sources?: readonly SourceFacts[] | undefined;
+  readonly sources?: readonly SourceStatus[] | undefined;
+  /** Why this instance is taken for the primary, or why none is. */
+  readonly primaryReason?: string | undefined;
   readonly counters?: Partial<RouterCounters> | undefined;
 }
 
@@ -142,7 +143,8 @@ export function describeStatus(facts: StatusFacts): ReplicaManagerStatus {
     })),
     areReplicasEnabled: facts.areReplicasEnabled ?? replicas.length > 0,
     currentReplicaIndex: replicas.length === 0 ? null : (facts.currentReplicaIndex ?? null),
-    sources: (facts.sources ?? []).map((source) => describeSource(source, nowMs)),
+    primaryReason: facts.primaryReason ?? null,
+    sources: facts.sources ?? [],
     counters: { ...notCounted, ...facts.counters },
     document: document ?? null,
     problems: facts.problems,
@@ -166,10 +168,6 @@ function describeInstance(
   const { name, host, port, zone } = endpoint;
   const observed = describeObservation(facts.observations?.get(name), facts.nowMs);
   return { name, host, port, zone, role, observed, connections: facts.countsOf(endpoint) };
-}
-
-function describeSource({ origin, problems, confirmedAtMs }: SourceFacts, nowMs: number): SourceStatus {
-  return { origin, ageMs: confirmedAtMs === undefined ? null : Math.max(0, nowMs - confirmedAtMs), problems };
 }
 
 function describeLag(lag: Lag | undefined): LagStatus {

@@ -10,7 +10,7 @@ import { RouterError } from '../router/routerError.ts';
 import { type Answer, problemAnswer, sendAnswer } from './answer.ts';
 import { EndpointsStream } from './endpointsStream.ts';
 import { routes, type ServiceFacts } from './routes.ts';
-import { withoutPasswords } from './topologyAnswer.ts';
+import { withoutPasswords } from './withoutPasswords.ts';
 
 /** What the service needs of a replica manager. */
 export type Monitored = Pick<ReplicaManager, 'status' | 'hasReadReplicas'>;

@@ -101,7 +101,14 @@ const topologySchemas: Readonly<Record<string, Schema>> = {
       object({ kind: { const: 'failed' }, reason: text, ageMs: amount }),
     ],
   },
-  Source: object({ origin: text, ageMs: amountOrNull, problems: list(text) }),
+  Source: object({
+    origin: text,
+    isInUse: flag,
+    epoch: countOrNull,
+    generation: countOrNull,
+    ageMs: amountOrNull,
+    problems: list(text),
+  }),
   Primary: object({ ...instanceProperties, role: { const: 'primary' } }),
   Replica: object({
     ...instanceProperties,
@@ -125,6 +132,7 @@ const topologySchemas: Readonly<Record<string, Schema>> = {
     routing: orNull(object({ maxLagSeconds: amount, resumeLagSeconds: amount, fallbackToPrimary: flag })),
     sources: list(ref('Source')),
     primary: orNull(ref('Primary')),
+    primaryReason: textOrNull,
     replicas: list(ref('Replica')),
     currentReplicaIndex: countOrNull,
     counters: object({

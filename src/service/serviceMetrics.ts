@@ -6,6 +6,7 @@ import { isPrimaryConnected } from './guideAnswers.ts';
 import { judgeReplicaState, replicaStates } from './judgeReplicaState.ts';
 import type { MetricFamily, MetricSample } from './metricsText.ts';
 import type { ServiceFacts } from './routes.ts';
+import { withoutPasswords } from './withoutPasswords.ts';
 
 export function serviceMetrics({ status, hasReadReplicas, streamClients }: ServiceFacts): MetricFamily[] {
   return [
@@ -41,7 +42,7 @@ const flag = (isSo: boolean): MetricSample[] => only(isSo ? 1 : 0);
 
 function sourceAges({ sources }: ReplicaManagerStatus): MetricSample[] {
   return sources.flatMap(({ origin, ageMs }) =>
-    ageMs === null ? [] : [{ labels: { origin }, value: ageMs / 1_000 }],
+    ageMs === null ? [] : [{ labels: { origin: withoutPasswords(origin) }, value: ageMs / 1_000 }],
   );
 }
 

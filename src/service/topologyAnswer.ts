@@ -9,6 +9,7 @@ import type {
 } from '../router/routerStatus.ts';
 import { timestampOf } from './guideAnswers.ts';
 import { judgeReplicaState, type ReplicaState } from './judgeReplicaState.ts';
+import { withoutPasswords } from './withoutPasswords.ts';
 
 export interface TopologyAnswer {
   readonly topology: ReplicaManagerStatus['topology'];
@@ -18,6 +19,8 @@ export interface TopologyAnswer {
   readonly routing: NonNullable<ReplicaManagerStatus['document']>['routing'] | null;
   readonly sources: ReplicaManagerStatus['sources'];
   readonly primary: InstanceAnswer | null;
+  /** Why this instance is taken for the primary, or why none is. */
+  readonly primaryReason: string | null;
   readonly replicas: readonly ReplicaAnswer[];
   readonly currentReplicaIndex: number | null;
   readonly counters: ReplicaManagerStatus['counters'];
@@ -53,6 +56,7 @@ export function topologyAnswer(status: ReplicaManagerStatus, at: Date): Topology
       problems: source.problems.map(withoutPasswords),
     })),
     primary: status.primary === null ? null : instanceAnswer(status.primary),
+    primaryReason: status.primaryReason === null ? null : withoutPasswords(status.primaryReason),
     replicas: status.replicas.map((replica) => replicaAnswer(replica, status)),
     currentReplicaIndex: status.currentReplicaIndex,
     counters: status.counters,
@@ -85,11 +89,4 @@ function replicaAnswer(replica: ReplicaStatus, status: ReplicaManagerStatus): Re
     isServing: verdict.kind === 'serving',
     reason: 'reason' in verdict ? withoutPasswords(verdict.reason) : null,
   };
-}
-
-/** Nothing should put a password into a reason; a driver that quotes a connection string would. */
-export function withoutPasswords(text: string): string {
-  return text
-    .replace(/(\b[a-z][a-z0-9+.-]*:\/\/[^\s:/@]*):[^\s/]*@/gi, '$1:***@')
-    .replace(/\b(password\s*=\s*)('[^']*'|\S+)/gi, '$1***');
 }

@@ -3,6 +3,7 @@ import { parseLsn } from '../../src/postgres/lsn.ts';
 import type { Lag } from '../../src/router/consistency/lagView.ts';
 import { describeStatus, type StatusFacts } from '../../src/router/routerStatus.ts';
 import { endpointsDocument } from '../fixtures/endpointsDocument.ts';
+import { sourceStatus } from '../fixtures/managerStatus.ts';
 
 const counts = { total: 3, idle: 2, waiting: 0 };
 const facts = (differences: Partial<StatusFacts> = {}): StatusFacts => ({
@@ -47,7 +48,7 @@ test('without any observation everything that would have to be measured is unkno
 });
 
 test('before the first document there is nothing, but the problems and the sources are told', () => {
-  const source = { origin: 'file /nowhere', problems: ['does not exist'], confirmedAtMs: undefined };
+  const source = sourceStatus({ origin: 'file /nowhere', problems: ['does not exist'] });
   const status = describeStatus(
     facts({ document: undefined, problems: source.problems, sources: [source], currentReplicaIndex: 0 }),
   );
@@ -59,7 +60,7 @@ test('before the first document there is nothing, but the problems and the sourc
     document: null,
     areReplicasEnabled: false,
     currentReplicaIndex: null,
-    sources: [{ origin: 'file /nowhere', ageMs: null, problems: ['does not exist'] }],
+    sources: [source],
   });
 });
 
@@ -81,13 +82,6 @@ test('what an instance answered, or that it did not, is told with its age', () =
       ageMs: 250,
     },
     { kind: 'failed', reason: 'gone', ageMs: 250 },
-  ]);
-});
-
-test('a source is as old as its last word', () => {
-  const sources = [{ origin: 'environment', problems: [], confirmedAtMs: 7_500 }];
-  expect(describeStatus(facts({ sources })).sources).toEqual([
-    { origin: 'environment', ageMs: 2_500, problems: [] },
   ]);
 });
 

@@ -6,7 +6,13 @@ import { RouterError } from '../../src/router/index.ts';
 import type { ReplicaManagerStatus } from '../../src/router/routerStatus.ts';
 import { createServiceHandler, type ServiceHandlerOptions } from '../../src/service/createServiceHandler.ts';
 import { type HttpService, serveHttp } from '../fixtures/httpService.ts';
-import { emptyStatus, managerStatus, primaryStatus, replicaStatus } from '../fixtures/managerStatus.ts';
+import {
+  emptyStatus,
+  managerStatus,
+  primaryStatus,
+  replicaStatus,
+  sourceStatus,
+} from '../fixtures/managerStatus.ts';
 
 const manager = (status: ReplicaManagerStatus = managerStatus()) => ({
   status: () => status,
@@ -134,7 +140,7 @@ test('the topology tells the verdict on each replica, why, and where all this is
   const response = await fetch(`${service.url}/topology`);
   expect(await response.json()).toMatchObject({
     epoch: 12,
-    sources: [{ origin: 'environment', ageMs: 250, problems: [] }],
+    sources: [{ origin: 'environment', isInUse: true, ageMs: 250, problems: [] }],
     counters: { reads: 7, learned: null },
     primary: { name: 'orders-1', role: 'primary', observed: { kind: 'answered', role: 'primary' } },
     replicas: [
@@ -155,7 +161,8 @@ test('a password in a reason or an origin does not reach any answer', async () =
   const reason = `bad string postgresql://app:${secret}@db/orders, or password=${secret} host=db`;
   const status = managerStatus({
     problems: [reason],
-    sources: [{ origin: reason, ageMs: null, problems: [reason] }],
+    primaryReason: reason,
+    sources: [sourceStatus({ origin: reason, problems: [reason] })],
     primary: primaryStatus({ observed: { kind: 'failed', reason, ageMs: 0 } }),
     replicas: [replicaStatus({ verdict: { kind: 'resting', reason } })],
   });

@@ -13,6 +13,7 @@ import {
   managerStatus,
   primaryStatus,
   replicaStatus,
+  sourceStatus,
   unknownLag,
 } from '../fixtures/managerStatus.ts';
 
@@ -32,7 +33,9 @@ const statuses: Readonly<Record<string, ReplicaManagerStatus>> = {
   'that has not been asked': managerStatus({
     primary: primaryStatus({ observed: null, connections: nothing }),
     replicas: [replicaStatus({ observed: null, connections: nothing, lag: unknownLag() })],
-    sources: [{ origin: 'file', ageMs: null, problems: ['is older'] }],
+    sources: [
+      sourceStatus({ isInUse: false, epoch: null, generation: null, ageMs: null, problems: ['is older'] }),
+    ],
   }),
   'that is broken': managerStatus({
     primary: primaryStatus({ observed: unreachable }),
