@@ -7,8 +7,11 @@ import type { EndpointsDocument, PrimaryEndpoint, ReplicaEndpoint } from '../end
 import { formatLsn } from '../postgres/lsn.ts';
 import { type Health, judgeReplica, type ReplicaVerdict } from './balance/judgeReplica.ts';
 import type { Lag, LagView } from './consistency/lagView.ts';
+import { effectiveDocument } from './effectiveDocument.ts';
+import type { FoundPrimary } from './findPrimary.ts';
 import type { PoolCounts } from './instancePool.ts';
 import type { Observation } from './observation.ts';
+import type { TopologySource } from './sources/topologySource.ts';
 
 /** How an instance answered when this process asked it last. */
 export type ObservedStatus =
@@ -105,6 +108,9 @@ export interface ReplicaManagerStatus {
   readonly problems: readonly string[];
 }
 
+/** What the status tells of a topology source. */
+export type SourceFacts = Pick<TopologySource, 'origin' | 'problems' | 'topology' | 'confirmedAtMs'>;
+
 export interface StatusFacts {
   readonly document: EndpointsDocument | undefined;
   readonly problems: readonly string[];
@@ -119,21 +125,21 @@ export interface StatusFacts {
   readonly observations?: ReadonlyMap<string, Observation> | undefined;
   readonly areReplicasEnabled?: boolean | undefined;
   readonly currentReplicaIndex?: number | undefined;
-  readonly sources?: readonly SourceStatus[] | undefined;
-  /** Why this instance is taken for the primary, or why none is. */
-  readonly primaryReason?: string | undefined;
+  readonly sources?: readonly (SourceStatus | SourceFacts)[] | undefined;
+  /** Who the instances say is primary. Default: as the document says */
+  readonly found?: FoundPrimary | undefined;
   readonly counters?: Partial<RouterCounters> | undefined;
 }
 
 export function describeStatus(facts: StatusFacts): ReplicaManagerStatus {
   const { document, health, nowMs } = facts;
   const verdictOf = facts.verdictOf ?? ((replica) => judgeReplica(replica, health, nowMs, facts.lagView));
-  const { primary = null, replicas = [] } = document ?? {};
+  const { primary = null, replicas = [], timeline = null } = asFound(facts) ?? {};
   return {
     topology: document?.topology ?? null,
     epoch: document?.epoch ?? null,
     generation: document?.generation ?? null,
-    timeline: document?.timeline ?? null,
+    timeline,
     primary: primary === null ? null : describeInstance(primary, 'primary', facts),
     replicas: replicas.map((replica) => ({
       ...describeInstance(replica, 'replica', facts),
@@ -143,8 +149,8 @@ export function describeStatus(facts: StatusFacts): ReplicaManagerStatus {
     })),
     areReplicasEnabled: facts.areReplicasEnabled ?? replicas.length > 0,
     currentReplicaIndex: replicas.length === 0 ? null : (facts.currentReplicaIndex ?? null),
-    primaryReason: facts.primaryReason ?? null,
-    sources: facts.sources ?? [],
+    primaryReason: facts.found?.reason ?? null,
+    sources: (facts.sources ?? []).map((source) => describeSource(source, document, nowMs)),
     counters: { ...notCounted, ...facts.counters },
     document: document ?? null,
     problems: facts.problems,
@@ -168,6 +174,24 @@ function describeInstance(
   const { name, host, port, zone } = endpoint;
   const observed = describeObservation(facts.observations?.get(name), facts.nowMs);
   return { name, host, port, zone, role, observed, connections: facts.countsOf(endpoint) };
+}
+
+function asFound({ document, found, observations = new Map() }: StatusFacts): EndpointsDocument | undefined {
+  if (document === undefined || found === undefined) return document;
+  return effectiveDocument(document, found, observations);
+}
+
+function describeSource(
+  source: SourceStatus | SourceFacts,
+  inUse: EndpointsDocument | undefined,
+  nowMs: number,
+): SourceStatus {
+  if ('isInUse' in source) return source;
+  const { origin, problems, topology, confirmedAtMs } = source;
+  const { epoch = null, generation = null } = topology?.document ?? {};
+  const isInUse = epoch !== null && epoch === inUse?.epoch && generation === inUse.generation;
+  const ageMs = confirmedAtMs === undefined ? null : Math.max(0, nowMs - confirmedAtMs);
+  return { origin, isInUse, epoch, generation, ageMs, problems };
 }
 
 function describeLag(lag: Lag | undefined): LagStatus {

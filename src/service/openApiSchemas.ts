@@ -92,7 +92,7 @@ const topologySchemas: Readonly<Record<string, Schema>> = {
       object({
         kind: { const: 'answered' },
         role: { enum: ['primary', 'replica'] },
-        timeline: count,
+        timeline: countOrNull,
         lsn: textOrNull,
         isStreaming: flag,
         serverVersion: count,

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { parseLsn } from '../../src/postgres/lsn.ts';
 import type { Lag } from '../../src/router/consistency/lagView.ts';
+import { findPrimary } from '../../src/router/findPrimary.ts';
 import { describeStatus, type StatusFacts } from '../../src/router/routerStatus.ts';
 import { endpointsDocument } from '../fixtures/endpointsDocument.ts';
 import { sourceStatus } from '../fixtures/managerStatus.ts';
@@ -83,6 +84,45 @@ test('what an instance answered, or that it did not, is told with its age', () =
     },
     { kind: 'failed', reason: 'gone', ageMs: 250 },
   ]);
+});
+
+test('a source is as old as its last word, and in use when the document is its', () => {
+  const topology = {
+    document: endpointsDocument(),
+    credentials: { username: 'a', password: 'b', database: 'c' },
+  };
+  const older = { ...topology, document: endpointsDocument({ generation: 40 }) };
+  const source = { origin: 'environment', problems: [], topology, confirmedAtMs: 7_500 };
+  const sources = [
+    source,
+    { ...source, topology: older },
+    { ...source, topology: undefined, confirmedAtMs: undefined },
+  ];
+  const told = { origin: 'environment', problems: [], epoch: 12, generation: 41, ageMs: 2_500 };
+  expect(describeStatus(facts({ sources })).sources).toEqual([
+    { ...told, isInUse: true },
+    { ...told, isInUse: false, generation: 40 },
+    { ...told, isInUse: false, epoch: null, generation: null, ageMs: null },
+  ]);
+});
+
+test('a promoted replica is the primary, and the former primary is a replica that takes no reads yet', () => {
+  const document = endpointsDocument();
+  const seen = { startedAtMs: 9_000, endedAtMs: 9_750 };
+  const observations = new Map([
+    [
+      'orders-2',
+      { ...seen, instance: 'orders-2', probe: { ...answered, role: 'primary', timeline: 6 } as const },
+    ],
+  ]);
+  const found = findPrimary(document, observations);
+  const status = describeStatus(facts({ document, observations, found }));
+  expect(status).toMatchObject({ timeline: 6, primaryReason: found.reason, primary: { name: 'orders-2' } });
+  expect(status.replicas.map(({ name, verdict }) => [name, verdict.kind])).toEqual([
+    ['orders-3', 'serving'],
+    ['orders-1', 'excluded'],
+  ]);
+  expect(status.document).toBe(document);
 });
 
 const lagView = (lag: Lag): StatusFacts['lagView'] => ({
