@@ -98,7 +98,7 @@ export interface ReplicaManagerStatus {
   readonly replicas: readonly ReplicaStatus[];
   /** Whether this router may read from replicas at all; false with `USE_READ_REPLICAS=false`. */
   readonly areReplicasEnabled: boolean;
-  /** Which of `replicas` has the next turn; null when there is none or the strategy has no turns. */
+  /** Which of `replicas` the next read goes to, with round robin whose turn it is; null when none or nobody can say. */
   readonly currentReplicaIndex: number | null;
   readonly sources: readonly SourceStatus[];
   readonly counters: RouterCounters;
@@ -124,7 +124,8 @@ export interface StatusFacts {
   /** By name of the instance. */
   readonly observations?: ReadonlyMap<string, Observation> | undefined;
   readonly areReplicasEnabled?: boolean | undefined;
-  readonly currentReplicaIndex?: number | undefined;
+  /** Name of the replica that the next read goes to, as far as anybody can say. */
+  readonly nextReplica?: string | undefined;
   readonly sources?: readonly (SourceStatus | SourceFacts)[] | undefined;
   /** Who the instances say is primary. Default: as the document says */
   readonly found?: FoundPrimary | undefined;
@@ -148,7 +149,7 @@ export function describeStatus(facts: StatusFacts): ReplicaManagerStatus {
       verdict: verdictOf(replica),
     })),
     areReplicasEnabled: facts.areReplicasEnabled ?? replicas.length > 0,
-    currentReplicaIndex: replicas.length === 0 ? null : (facts.currentReplicaIndex ?? null),
+    currentReplicaIndex: indexOf(facts.nextReplica, replicas),
     primaryReason: facts.found?.reason ?? null,
     sources: (facts.sources ?? []).map((source) => describeSource(source, document, nowMs)),
     counters: { ...notCounted, ...facts.counters },
@@ -174,6 +175,11 @@ function describeInstance(
   const { name, host, port, zone } = endpoint;
   const observed = describeObservation(facts.observations?.get(name), facts.nowMs);
   return { name, host, port, zone, role, observed, connections: facts.countsOf(endpoint) };
+}
+
+function indexOf(name: string | undefined, replicas: readonly ReplicaEndpoint[]): number | null {
+  const index = replicas.findIndex((replica) => replica.name === name);
+  return index === -1 ? null : index;
 }
 
 function asFound({ document, found, observations = new Map() }: StatusFacts): EndpointsDocument | undefined {

@@ -47,7 +47,10 @@ const guideSchemas: Readonly<Record<string, Schema>> = {
   }),
   Stats: object({
     replicaCount: count,
-    currentReplicaIndex: { ...countOrNull, description: 'Which replica has the next turn; null for none.' },
+    currentReplicaIndex: {
+      ...countOrNull,
+      description: 'Which replica the next read goes to; null for none.',
+    },
     replicas: mapOf(object({ status: ref('ReplicaState'), connectionCount: count })),
   }),
   Lag: object({

@@ -51,7 +51,7 @@ test('without any observation everything that would have to be measured is unkno
 test('before the first document there is nothing, but the problems and the sources are told', () => {
   const source = sourceStatus({ origin: 'file /nowhere', problems: ['does not exist'] });
   const status = describeStatus(
-    facts({ document: undefined, problems: source.problems, sources: [source], currentReplicaIndex: 0 }),
+    facts({ document: undefined, problems: source.problems, sources: [source], nextReplica: 'orders-2' }),
   );
   expect(status).toMatchObject({
     topology: null,
@@ -84,6 +84,13 @@ test('what an instance answered, or that it did not, is told with its age', () =
     },
     { kind: 'failed', reason: 'gone', ageMs: 250 },
   ]);
+});
+
+test('the replica of the next read is told by its place', () => {
+  const indexes = ['orders-3', 'orders-9', undefined].map(
+    (nextReplica) => describeStatus(facts({ nextReplica })).currentReplicaIndex,
+  );
+  expect(indexes).toEqual([1, null, null]);
 });
 
 test('a source is as old as its last word, and in use when the document is its', () => {
