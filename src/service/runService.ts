@@ -6,7 +6,7 @@
 import { createServer, type Server } from 'node:http';
 import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
-import { createReplicaManager } from '../router/createReplicaManager.ts';
+import { createReplicaManager, type ReplicaManager } from '../router/createReplicaManager.ts';
 import { createServiceHandler } from './createServiceHandler.ts';
 import type { ServiceSettings } from './serviceEnvironment.ts';
 
@@ -20,6 +20,9 @@ const maxDrainMs = 5_000;
 
 /** No request has a body, so a slow one is an attack or a dead peer. */
 const maxRequestMs = 10_000;
+
+/** As often as the router asks where there are replicas. */
+const askEveryMs = 1_000;
 
 /** Scrapers, alarms and the streams of applications, with room; a flood is refused instead of filling the memory. */
 const maxConnections = 1_000;
@@ -40,7 +43,7 @@ export async function runService(
   try {
     const port = await listen(server, settings);
     log.info({ port }, 'serving');
-    await aborted(signal);
+    await askAlonePrimary(manager, clock, signal);
     handler.close();
     await drain(server, clock);
   } finally {
@@ -67,11 +70,18 @@ async function listen(server: Server, { host, port }: ServiceSettings): Promise<
   return typeof address === 'object' && address !== null ? address.port : port;
 }
 
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener('abort', () => resolve(), { once: true });
-  });
+/**
+ * Until the signal is aborted. A router whose topology has no replicas asks nobody by itself; the connection that this keeps open
+ * tells whether the primary is there.
+ */
+async function askAlonePrimary(manager: ReplicaManager, clock: Clock, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    const { primary, replicas } = manager.status();
+    const isAlone = primary !== null && replicas.length === 0 && primary.observed === null;
+    const asked = isAlone ? manager.getWriteDatabase().exec('SELECT 1') : undefined;
+    await asked?.catch(() => {});
+    await clock.sleep(askEveryMs, signal).catch(() => {});
+  }
 }
 
 /** Node closes what is idle at once and the others as soon as they are answered. */

@@ -39,12 +39,19 @@ export function readServiceEnvironment(
   return { host: environment['REPLICA_MANAGER_HOST'] || undefined, port, logLevel, router };
 }
 
+/**
+ * The program exists to know, and has no traffic that would make its router look more often. With a look every half minute a lag
+ * could only be told to half a minute. One small statement a second is nothing to a server.
+ */
+const maxHealthCheckIntervalMs = 1_000;
+
 /** What the router refuses joins the list, so that all mistakes are told at once. */
 function readRouter(environment: Environment, problems: string[]): ReplicaManagerOptions | undefined {
   try {
     const options = readRouterEnvironment(environment);
     readRouterOptions(options);
-    return options;
+    const intervalMs = options.healthCheckIntervalMs ?? maxHealthCheckIntervalMs;
+    return { ...options, healthCheckIntervalMs: Math.min(intervalMs, maxHealthCheckIntervalMs) };
   } catch (error) {
     if (!(error instanceof RouterError)) throw error;
     problems.push(...error.message.split('; '));

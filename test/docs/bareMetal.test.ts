@@ -81,7 +81,9 @@ async function setUpPrimary(): Promise<void> {
   const server = primary.primary;
   appendFileSync(join(server.dataDirectory, 'postgresql.conf'), step('primary settings'));
   // What initdb wrote lets everybody in from loopback: only what the page says may.
-  writeFileSync(join(server.dataDirectory, 'pg_hba.conf'), `local all all trust\n${step('primary access')}`);
+  const access = step('primary access');
+  const ofGuide = access.replaceAll(' app ', ' postgres ');
+  writeFileSync(join(server.dataDirectory, 'pg_hba.conf'), `local all all trust\n${access}${ofGuide}`);
   await server.stop('fast');
   await server.start();
   for (const statement of step('roles')
@@ -166,4 +168,67 @@ test('through the two PgBouncers there are the primary and the replica', async (
     [{ replica: true }],
   ]);
   expect(await ask('replica', 'CREATE TABLE refused (id int)')).toMatch(/read-only transaction/);
+});
+
+/** What a shell would take from a file of variables. */
+function variables(text: string): Record<string, string> {
+  const lines = text.matchAll(/^(\w+)=(.*?)\s*(?:#.*)?$/gm);
+  return Object.fromEntries([...lines].map(([, name = '', value = '']) => [name, value]));
+}
+
+/** A module of an application with this environment; what it prints. */
+async function runModule(source: string, environment: Record<string, string>): Promise<string> {
+  const { stdout } = await promisify(execFile)(
+    process.execPath,
+    ['--input-type=module-typescript', '--eval', source],
+    { env: { PATH: process.env['PATH'] ?? '', ...environment }, cwd: folder, timeout: 20_000 },
+  );
+  return stdout.trim();
+}
+
+const library = join(import.meta.dirname, '../../src/router/index.ts');
+
+test('the library, configured by the page’s environment, writes to one and reads from the other', async () => {
+  const sql = "SELECT current_setting('cluster_name') AS server";
+  const source = `
+    import { replicaManager } from '${library}';
+    await replicaManager.routeQuery('CREATE', 'CREATE TABLE rooms (id int)');
+    await replicaManager.routeQuery('INSERT', 'INSERT INTO rooms VALUES ($1)', [1]);
+    const written = await replicaManager.getWriteDatabase().exec("${sql}", []);
+    // Right after a write a read is where the write is, until a replica is known to have it. It never misses it.
+    const counts = new Set();
+    let read;
+    do {
+      read = await replicaManager.getReadReplica().exec("${sql}, (SELECT count(*)::int FROM rooms) AS count", []);
+      counts.add(read.rows[0].count);
+    } while (read.rows[0].server !== 'replica');
+    console.log(written.rows[0].server, read.rows[0].server, ...counts);
+    await replicaManager.end();`;
+  expect(await runModule(source, variables(step('environment')))).toBe('primary-1 replica 1');
+});
+
+test('the examples of the guide run as they stand, with the guide’s environment', async () => {
+  const read = (name: string) => readFileSync(new URL(`../fixtures/guide/${name}`, import.meta.url), 'utf8');
+  const environment = places.reduce(
+    (text, [there, here]) => text.replaceAll(there, here),
+    read('environment.sh'),
+  );
+  const examples = [...read('usage.md').matchAll(/```typescript\n(.*?)```/gs)].map(([, code = '']) => code);
+  expect(examples).toHaveLength(3);
+  const prelude = `
+    import { replicaManager } from '${library}';
+    await replicaManager.routeQuery('CREATE', 'CREATE TABLE properties (name text, address text, org_id int)');
+    const orgId = 7;
+    const fetchFromReplica = async () => 'from a replica';
+    const fetchFromPrimary = async () => 'from the primary';`;
+  const body = examples
+    .map((code) => code.replace(/^import .*$/m, ''))
+    .map((code) => code.replaceAll("'INSERT INTO ...'", "'INSERT INTO properties (org_id) VALUES (7)'"))
+    .map((code) => code.replaceAll("'SELECT * FROM ...'", "'SELECT count(*)::int AS count FROM properties'"))
+    .map((code) => `{${code}${code.includes('results') ? 'console.log(JSON.stringify(results.rows));' : ''}}`)
+    .join('\n')
+    .replaceAll('const data =', 'console.log(')
+    .replaceAll(/fetchFrom(Replica|Primary)\(\);/g, 'fetchFrom$1());');
+  const output = await runModule(`${prelude}\n${body}\nawait replicaManager.end();`, variables(environment));
+  expect(output).toBe('[{"count":2}]\nfrom a replica');
 });

@@ -34,6 +34,8 @@ afterAll(async () => {
 function publish(generation: number): void {
   const document = endpointsDocument({
     generation,
+    topology: { namespace: 'shop', name: 'orders', systemIdentifier: null },
+    timeline: null,
     primary: asPrimary(postgres.primary),
     replicas: postgres.replicas.map((server) => asReplica(server)),
   });
