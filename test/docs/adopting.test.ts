@@ -5,6 +5,7 @@ import { stripTypeScriptTypes } from 'node:module';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { expect, test } from 'vitest';
+import type { RoutedPool } from '../../src/router/index.ts';
 
 const root = join(import.meta.dirname, '../..');
 const page = readFileSync(join(root, 'docs/guides/adopting-step-by-step.md'), 'utf8');
@@ -13,15 +14,16 @@ interface Pool {
   query(...args: unknown[]): unknown;
 }
 
+/** A step of the page as a module, with the library of this project. */
+async function load(step: string, more = ''): Promise<unknown> {
+  const [, code = ''] = new RegExp(`<!-- step: ${step} -->\n\`\`\`ts\n(.*?)\`\`\``, 's').exec(page) ?? [];
+  const library = pathToFileURL(join(root, 'src/router/index.ts')).href;
+  const source = stripTypeScriptTypes(code + more).replace("'replica-manager'", `'${library}'`);
+  return import(/* @vite-ignore */ `data:text/javascript,${encodeURIComponent(source)}`);
+}
+
 test('the shadow mode of the page counts what would move, and changes nothing', async () => {
-  const [, code = ''] = /<!-- step: shadow -->\n```ts\n(.*?)```/s.exec(page) ?? [];
-  const source = stripTypeScriptTypes(code).replace(
-    "'replica-manager'",
-    `'${pathToFileURL(join(root, 'src/router/classify/classify.ts')).href}'`,
-  );
-  const module: unknown = await import(
-    /* @vite-ignore */ `data:text/javascript,${encodeURIComponent(source)}`
-  );
+  const module = await load('shadow');
   const { countRoutes } = module as { countRoutes: (pool: Pool) => ReadonlyMap<string, number> };
   const asked: unknown[][] = [];
   const pool: Pool = { query: (...args) => asked.push(args) };
@@ -39,4 +41,11 @@ test('the shadow mode of the page counts what would move, and changes nothing', 
     ['denied', 1],
   ]);
   expect(asked.map((args) => args.length)).toEqual([1, 2, 1, 1]);
+});
+
+test('the pool of the page knows the primary and the replica', async () => {
+  const { pool } = (await load('pool', 'export { pool };')) as { pool: RoutedPool };
+  const { primary, replicas } = pool.status();
+  await pool.end();
+  expect([primary?.host, replicas.map(({ host }) => host)]).toEqual(['primary-host', ['replica-host']]);
 });
