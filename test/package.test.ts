@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { startService } from './fixtures/serviceProcess.ts';
 
 const root = dirname(import.meta.dirname);
 const require = createRequire(import.meta.url);
@@ -82,7 +83,8 @@ test('it can be required, too', async () => {
   const source = `console.log(Object.keys(require('replica-manager')).toSorted().join())`;
   expect(await run('node', ['--eval', source])).toEqual({
     code: 0,
-    output: 'RouterError,createReplicaManager,replicaManager\n',
+    output:
+      'Classifier,RoutedPool,RouterError,classify,createReplicaManager,currentScope,explainStatement,replicaManager,runInScope\n',
   });
 });
 
@@ -100,6 +102,14 @@ test('an error is recognised when an application has loaded the library twice', 
 test('its program and its service run with nothing beside it but pg', async () => {
   const help = await run('npx', ['--no-install', 'replica-manager', '--help']);
   expect(help).toMatchObject({ code: 0, output: expect.stringContaining('replica-manager serve') });
+  const wrong = await run('env', ['LOG_LEVEL=loud', 'npx', '--no-install', 'replica-manager', 'serve']);
+  expect(wrong).toMatchObject({ code: 2, output: expect.stringContaining('LOG_LEVEL must be one of') });
+  await using service = await startService({}, [
+    join(application, 'node_modules/replica-manager/dist/serviceMain.js'),
+  ]);
+  const answers = ['/livez', '/readyz'].map((path) => fetch(service.url + path).then(({ status }) => status));
+  expect(await Promise.all(answers)).toEqual([200, 503]);
+  expect(await service.stop()).toBe(0);
   const source = `
     import { createServiceHandler } from 'replica-manager/service';
     import { replicaManager } from 'replica-manager';
