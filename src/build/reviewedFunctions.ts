@@ -44,7 +44,7 @@ export const harmlessVolatile: Readonly<Record<string, readonly string[]>> = {
 /** Stable or immutable functions that do not belong on a replica. */
 export const harmfulStable: Readonly<Record<string, readonly string[]>> = {
   'assigns a transaction id, which a standby cannot': ['txid_current pg_current_xact_id'],
-  'refused during recovery': ['pg_walfile_name pg_walfile_name_offset'],
+  'refused during recovery': ['pg_walfile_name pg_walfile_name_offset pg_replication_origin_oid'],
   'reads relations that it is given as text or by schema, and with them the functions that views hide': [
     'table_to_xml table_to_xmlschema table_to_xml_and_xmlschema schema_to_xml schema_to_xmlschema',
     'schema_to_xml_and_xmlschema database_to_xml database_to_xmlschema database_to_xml_and_xmlschema',

@@ -38,9 +38,11 @@ const writingExtensionFunctions = `
   autoprewarm_start_worker autoprewarm_dump_now pg_truncate_visibility_map lo_manage
   postgres_fdw_disconnect postgres_fdw_disconnect_all`;
 
-// Evaluated while planning, and refused or misleading on a standby although pg_proc calls them stable.
+// Stable or immutable for pg_proc, so that the planner may evaluate them, and refused or misleading on a standby.
 const plannedFunctions = new Set(
-  `txid_current pg_current_xact_id pg_walfile_name pg_walfile_name_offset`.split(' '),
+  'txid_current pg_current_xact_id pg_walfile_name pg_walfile_name_offset pg_replication_origin_oid'.split(
+    ' ',
+  ),
 );
 
 const sessionFunctions = new Set(
@@ -115,5 +117,5 @@ function builtins(): Builtins {
 function writingJudgement(name: string): FunctionJudgement {
   if (sessionFunctions.has(name)) return writesSession;
   if (transactionFunctions.has(name)) return writesTransaction;
-  return plannedFunctions.has(name) ? writesPlanned : writes;
+  return plannedFunctions.has(name) || /_to_xml/.test(name) ? writesPlanned : writes;
 }

@@ -69,6 +69,8 @@ export const adversarialCases: readonly AdversarialCase[] = [
   ['SELECT 1 OPERATOR(pg_catalog.+) 2', 'replica', 'read'],
   ['SELECT lag(a) IGNORE NULLS OVER (ORDER BY a) FROM t', 'replica', 'read'],
   ['SELECT over(1)', 'primary', 'function-unknown'],
+  ["SELECT * FROM XMLTABLE('/a' PASSING ilike(1) COLUMNS x int)", 'primary', 'function-unknown'],
+  ["SELECT a LIKE 'b' ESCAPE join(1) FROM t", 'primary', 'function-unknown'],
   ['SELECT operator(1)', 'primary', 'function-unknown'],
   [
     'SELECT current_timestamp, current_timestamp(3), current_user, localtime(0), session_user',
@@ -217,6 +219,7 @@ export const adversarialCases: readonly AdversarialCase[] = [
   ['-- rpg: primary\nSELECT 1', 'primary', 'hint-primary'],
   ['/* app */ /* rpg: replica */ SELECT mine(1)', 'replica', 'hint-replica'],
   ['/* rpg: replica */ /* rpg: primary */ SELECT 1', 'primary', 'hint-primary'],
+  ['/* rpg: primary */ /* rpg: replica */ SELECT 1', 'primary', 'hint-primary'],
   ["/* rpg: replica */ SELECT nextval('s')", 'primary', 'function-writes'],
   ['/* rpg: replica */ SELECT mine(1) FROM t FOR UPDATE', 'primary', 'lock-clause'],
   ['/* rpg: replica */ DELETE FROM t', 'primary', 'write'],

@@ -170,6 +170,37 @@ test('every function of this server is in the set that its volatility asks for',
   expect([...volatile].filter(([name, is]) => is && !safe.has(name) && !writing.has(name))).toEqual([]);
 });
 
+/** A type to cast to, for those that stand for many. */
+function concrete(type: string): string {
+  if (/^any.*array$/.test(type)) return 'int[]';
+  if (/^any.*multirange$/.test(type)) return 'int4multirange';
+  if (/^any.*range$/.test(type)) return 'int4range';
+  return /^"?any/.test(type) ? 'text' : type;
+}
+
+test('the standby refuses no function of the safe set that the primary takes, whatever it is called with', async () => {
+  const before = await traces();
+  const { rows } = await client.query<{ name: string; types: string[] }>(`
+    select proname as name, array(select format_type(type, null) from unnest(proargtypes) type) as types
+    from pg_proc where pronamespace = 'pg_catalog'::regnamespace and proname <> all ('{pg_sleep,pg_sleep_for}')`);
+  const safe = new Set(safeFunctions.trim().split(/\s+/));
+  const called = rows.filter(({ name }) => safe.has(name));
+  const refused: string[] = [];
+  for (const { name, types } of called) {
+    for (const value of ["'1'", 'null']) {
+      const sql = `select pg_catalog."${name}"(${types.map((type) => `${value}::${concrete(type)}`).join(', ')})`;
+      const state = await refusal(sql);
+      if (isRefusal(state) && (await postgres.primary.query(sql).catch(() => undefined)) !== undefined) {
+        refused.push(`${state}: ${sql}`);
+      }
+    }
+  }
+
+  expect(called.length).toBeGreaterThan(2_000);
+  expect(refused).toEqual([]);
+  expect(await traces()).toEqual(before);
+}, 60_000);
+
 test('the catalog tells which functions only read and which relations write', async () => {
   const found = await readCatalog((sql) => client.query(sql));
 
