@@ -16,6 +16,7 @@ export class NameBefore {
   kind = token.END;
   word = 0;
   wordBefore = 0;
+  #kindBefore = token.END;
   #firstEnd = 0;
   #lastStart = 0;
   #end = 0;
@@ -28,6 +29,7 @@ export class NameBefore {
     } else {
       const isAfterName = kindBefore === token.WORD || kindBefore === token.QUOTED;
       this.wordBefore = isAfterName ? this.word : 0;
+      this.#kindBefore = isAfterName ? this.kind : token.END;
       this.kind = kindBefore;
       this.word = wordBefore;
       this.parts = 1;
@@ -59,7 +61,7 @@ export class NameBefore {
 
   /** `word` is what the name is spelled like, if it is listed; `level` what is known of the place. */
   opensCall(word: number, level: number): boolean {
-    const isGrouping = (level & inGroupBy) !== 0 && (word === token.ROLLUP || word === token.CUBE);
+    if (this.#isGrouping(word, level)) return false;
     switch (this.kind) {
       case token.CAST:
         return false;
@@ -71,15 +73,23 @@ export class NameBefore {
         // After a whole expression only an operator or an alias with its columns can come.
         return this.parts > 1;
       case token.COMMA:
-        return (level & inWith) === 0 && !isGrouping;
+        return (level & inWith) === 0;
       case token.QUOTED:
         return this.#opensCallAfterName(word);
       case token.WORD:
         if (this.word === 0) return this.#opensCallAfterName(word);
-        return !isGrouping && this.#opensCallAfterWord(word, level);
+        return this.#opensCallAfterWord(word, level);
       default:
-        return !isGrouping;
+        return true;
     }
+  }
+
+  /** ROLLUP and CUBE, but only where an element of GROUP BY or of GROUPING SETS begins. */
+  #isGrouping(word: number, level: number): boolean {
+    if ((level & inGroupBy) === 0 || this.parts > 1) return false;
+    if (word !== token.ROLLUP && word !== token.CUBE) return false;
+    if (this.kind === token.COMMA || this.kind === token.OPEN) return true;
+    return this.word === token.BY || this.word === token.DISTINCT || this.word === token.ALL;
   }
 
   /** After a plain name: `FROM t alias (…)`, or a word between two operands. */
@@ -123,10 +133,31 @@ export class NameBefore {
       case token.BIT:
         return word !== token.VARYING;
       case token.NOT:
-        return word !== token.LIKE && word !== token.ILIKE;
+        return (word !== token.LIKE && word !== token.ILIKE) || !this.#isOperandBeforeNot();
       default:
         return isReserved(this.word) || precedesExpression(this.word) || !isInfix(word);
     }
+  }
+
+  /** `a NOT LIKE (…)`, and not `NOT like(…)`. */
+  #isOperandBeforeNot(): boolean {
+    if (this.#kindBefore !== token.WORD) return endsOperand(this.#kindBefore);
+    return !isReserved(this.wordBefore) && !precedesExpression(this.wordBefore);
+  }
+}
+
+/** After these an expression is complete. */
+function endsOperand(kind: number): boolean {
+  switch (kind) {
+    case token.STRING:
+    case token.NUMBER:
+    case token.PARAMETER:
+    case token.CLOSE:
+    case token.CLOSE_BRACKET:
+    case token.QUOTED:
+      return true;
+    default:
+      return false;
   }
 }
 

@@ -1,4 +1,4 @@
-// What is known of an open pair of parentheses, as bits, because there is a number for every pair.
+// What is known of an open pair of parentheses or brackets, as bits, because there is a number for every pair.
 
 /** The WITH list of this level is not over. */
 export const inWith = 1;
@@ -8,7 +8,7 @@ export const isBody = 2;
 export const inGroupBy = 4;
 /** The arguments of SUBSTRING or OVERLAY, where FOR is grammar and a word after it a column. */
 export const hasFor = 8;
-/** DISTINCT ON (…), after which an expression begins; after other parentheses none does. */
-export const isDistinctOn = 16;
+/** DISTINCT ON (…) and OPERATOR(…), after which an expression begins; after other parentheses none does. */
+export const isPrefix = 16;
 /** The arguments of set_config, of which the last says for how long. */
 export const isSetConfig = 32;

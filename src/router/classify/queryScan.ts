@@ -5,7 +5,7 @@
 import type { Findings } from './findings.ts';
 import { Lexer } from './lexer.ts';
 import { NameBefore } from './nameBefore.ts';
-import { hasFor, inGroupBy, inWith, isBody, isDistinctOn, isSetConfig } from './parenthesis.ts';
+import { hasFor, inGroupBy, inWith, isBody, isPrefix, isSetConfig } from './parenthesis.ts';
 import type { RuleBook } from './ruleBook.ts';
 import * as token from './tokens.ts';
 import { isReserved } from './tokens.ts';
@@ -40,10 +40,10 @@ export class QueryScan {
       const { kind } = lexer;
       if (kind === token.WORD) this.#readWord();
       else if (kind === token.QUOTED) this.#readQuoted();
-      else if (kind === token.OPEN) {
-        if (!this.#open()) return;
-      } else if (kind === token.CLOSE) {
-        if (!this.#close()) return;
+      else if (kind === token.OPEN || kind === token.OPEN_BRACKET) {
+        if (!this.#open(kind)) return;
+      } else if (kind === token.CLOSE || kind === token.CLOSE_BRACKET) {
+        if (!this.#close(kind)) return;
       } else if (kind === token.END || kind === token.SEMICOLON || kind === token.UNREADABLE) {
         if (kind === token.UNREADABLE || this.#levels.length > 0)
           this.#findings.note('unreadable', lexer.start);
@@ -159,29 +159,30 @@ export class QueryScan {
     if (!this.#isPlanned) this.#findings.note(rule, this.#lexer.start);
   }
 
-  #open(): boolean {
+  #open(kind: number): boolean {
     if (this.#levels.length >= maxDepth) {
       this.#findings.note('unreadable', this.#lexer.start);
       return false;
     }
     // After the WITH list the main query may be in parentheses.
     if (this.#kind === token.CLOSE) this.#level &= ~inWith;
-    const level = this.#kind === token.WORD || this.#kind === token.QUOTED ? this.#levelAfterName() : 0;
+    const isAfterName = this.#kind === token.WORD || this.#kind === token.QUOTED;
+    const level = isAfterName && kind === token.OPEN ? this.#levelAfterName() : 0;
     this.#levels.push(this.#level);
     this.#level = level;
-    this.#kind = token.OPEN;
+    this.#kind = kind;
     this.#word = 0;
     return true;
   }
 
-  #close(): boolean {
+  #close(kind: number): boolean {
     const outer = this.#levels.pop();
     if (outer === undefined) return false;
     if ((this.#level & isSetConfig) !== 0) {
       const isLocal = this.#word === token.TRUE && this.#name.kind === token.COMMA;
       this.#findings.pin(isLocal ? 'transaction' : 'session');
     }
-    this.#kind = (this.#level & isDistinctOn) === 0 ? token.CLOSE : token.OPERATOR;
+    this.#kind = (this.#level & isPrefix) === 0 ? kind : token.OPERATOR;
     this.#word = 0;
     this.#level = outer;
     return true;
@@ -194,11 +195,11 @@ export class QueryScan {
     if (word === token.AS || (word === token.MATERIALIZED && isAfterAs)) {
       return (this.#level & inWith) === 0 ? 0 : isBody;
     }
-    if (word === token.ON && before === token.DISTINCT) return isDistinctOn;
+    if (word === token.ON && before === token.DISTINCT) return isPrefix;
     if (word === token.SETS && before === token.GROUPING) return inGroupBy;
+    if (word === token.OPERATOR_WORD && this.#isOperatorName()) return isPrefix;
     if (isReserved(word) || !this.#name.opensCall(word, this.#level)) return 0;
     if (word === token.SUBSTRING || word === token.OVERLAY) return hasFor;
-    if (word === token.OPERATOR_WORD && this.#isOperatorName()) return 0;
     return this.#readCall();
   }
 

@@ -50,6 +50,7 @@ function keyword(word: string): number {
   return found;
 }
 
+export const ALL = keyword('ALL');
 export const ANALYSE = keyword('ANALYSE');
 export const ANALYZE = keyword('ANALYZE');
 export const AS = keyword('AS');
