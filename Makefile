@@ -34,8 +34,8 @@ test: ## Everything CI runs: check, cluster, system tests (12 min when built bef
 system: cluster ## The promises, seen on a real cluster (10 min)
 	@$(STEP) 'system tests' $(CLUSTER) run test/ci/tests system $(FILES)
 
-bench: bundle ## Start time and memory of the programs, as ratios to an empty process (10 s)
-	node test/bench/main.ts
+bench: bundle ## Speed and memory as ratios to peers, with real PostgreSQL (3 min); BENCH=addedTime runs one
+	@node test/bench/main.ts $(BENCH)
 
 cluster: setup bundle ## A four-node kind cluster with our images (seconds when it is up, 15 min the first time)
 	@$(STEP) 'cluster' $(CLUSTER) up
