@@ -160,7 +160,7 @@ export class TopologyView {
       case 'document':
         return new RouterError(
           'RPG_NO_ENDPOINTS',
-          `no endpoints document ${waited}, mount the ConfigMap: ${problems}`,
+          `no endpoints document ${waited}, mend its source: ${problems}`,
         );
       case 'validDocument':
         return new RouterError('RPG_ENDPOINTS_INVALID', `no valid endpoints document ${waited}: ${problems}`);

@@ -11,9 +11,12 @@ import {
 } from '../../../src/router/kubernetes/kubernetesSource.ts';
 import { httpSource } from '../../../src/router/sources/httpSource.ts';
 import type { TopologySource } from '../../../src/router/sources/topologySource.ts';
+import { createServiceHandler } from '../../../src/service/createServiceHandler.ts';
 import { EndpointsApiServer } from '../../fixtures/endpointsApiServer.ts';
 import { endpointsDocument } from '../../fixtures/endpointsDocument.ts';
 import { EndpointsStream } from '../../fixtures/endpointsStream.ts';
+import { serveHttp } from '../../fixtures/httpService.ts';
+import { managerStatus } from '../../fixtures/managerStatus.ts';
 import { MountedFolder } from '../../fixtures/mountedFolder.ts';
 import { failure, frame, reset, ScriptedApiServer, silence } from '../../fixtures/scriptedApiServer.ts';
 import { until } from '../../fixtures/temporaryPostgres.ts';
@@ -228,6 +231,26 @@ test('a stream without heartbeats is given up, and heartbeats alone keep it and 
   );
   expect(stream.connectionCount).toBe(before.connections);
   await until('it is opened again', () => stream.connectionCount > before.connections);
+});
+
+test('the service itself is understood: its documents, its heartbeats, and its end', async () => {
+  let document = endpointsDocument({ generation: 1 });
+  const manager = { status: () => managerStatus({ document }), hasReadReplicas: () => true };
+  const handler = createServiceHandler(manager, { clock });
+  const http = await serveHttp(handler);
+  cleaning.push(
+    () => http[Symbol.asyncDispose](),
+    () => handler.close(),
+  );
+  const source = follow(httpSource({ url: `${http.url}/endpoints/stream`, credentials }));
+  await until('it is there', has(source, 1));
+  const confirmedAtMs = source.confirmedAtMs ?? 0;
+  await until('a heartbeat confirms it', () => (source.confirmedAtMs ?? 0) > confirmedAtMs);
+  document = endpointsDocument({ generation: 2 });
+  await until('the next is there', has(source, 2));
+  handler.close();
+  await until('the end is told', tells(source, 'cannot be followed'));
+  expect(has(source, 2)()).toBe(true);
 });
 
 test('a service that answers something else is told with its answer, and found again when it is mended', async () => {
