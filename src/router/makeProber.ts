@@ -1,6 +1,6 @@
-import { connectionSettings, probeLogin } from './connectionSettings.ts';
+import { connectionSettings } from './connectionSettings.ts';
 import { InstanceProber } from './instanceProber.ts';
-import { type ProbeTarget, probeConnections } from './probeConnection.ts';
+import { type ProbeLogin, probeConnections, probeLogin } from './probeConnection.ts';
 import type { RouterDeps } from './router.ts';
 import type { RouterSettings } from './routerOptions.ts';
 import type { TopologySource } from './sources/topologySource.ts';
@@ -22,16 +22,13 @@ export function makeProber(
     clock: deps.backgroundClock,
     random: deps.random,
     log: settings.log,
-    connect: probeConnections(probeSettings(settings)),
+    connect: probeConnections(loginOf(settings)),
     everyMs: settings.healthCheckIntervalMs,
   });
 }
 
 /** As the connections of the pools. */
-function probeSettings(settings: RouterSettings) {
-  const { tls, applicationName, driver } = settings;
-  if (driver === undefined) return { tls, applicationName };
-  const configOf = ({ host, port, credentials }: ProbeTarget) =>
-    probeLogin(connectionSettings({ host, port }, credentials, settings));
-  return { tls, applicationName: driver.application_name ?? applicationName, configOf };
+function loginOf(settings: RouterSettings): ProbeLogin {
+  if (settings.driver === undefined) return probeLogin(settings);
+  return ({ host, port, credentials }) => connectionSettings({ host, port }, credentials, settings);
 }

@@ -13,6 +13,8 @@ export interface ReplicaManagerOptions {
   readonly endpointsFile?: string | undefined;
   /** The mounted Secret `<name>-app`. Default: /etc/replica-manager/credentials */
   readonly credentialsDir?: string | undefined;
+  /** Stream of a Replica Manager service, `http://host:4000/endpoints/stream`, followed beside the file. */
+  readonly endpointsUrl?: string | undefined;
   /** Where the topology comes from, instead of the file; the newest document of them counts. */
   readonly sources?: readonly TopologySource[] | undefined;
   /** Whether reads may go to replicas at all. Default: true */
@@ -54,9 +56,10 @@ export interface ReplicaManagerOptions {
 
 export type RouterSettings = Omit<
   { readonly [K in keyof ReplicaManagerOptions]-?: Exclude<ReplicaManagerOptions[K], undefined> },
-  'credentials' | 'consistency' | 'balancing'
+  'credentials' | 'consistency' | 'balancing' | 'endpointsUrl'
 > & {
   readonly credentials: Credentials | undefined;
+  readonly endpointsUrl: string | undefined;
   readonly reads: ReadSettings;
   /** What an application gave for `pg.Pool`; undefined when it uses the options above. */
   readonly driver: PoolConfig | undefined;
@@ -91,6 +94,7 @@ export function readRouterOptions(options: ReplicaManagerOptions, driver?: PoolC
     credentials: options.credentials,
     tls: options.tls ?? defaults.tls,
     applicationName: options.applicationName ?? defaults.applicationName,
+    endpointsUrl: options.endpointsUrl,
     sources: options.sources ?? [],
     useReadReplicas: options.useReadReplicas ?? true,
     poolSize: options.poolSize ?? defaults.poolSize,

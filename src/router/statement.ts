@@ -1,7 +1,6 @@
 // One statement as an application hands it over, in any of the call forms of `pg`.
 
 import type { QueryConfig, QueryConfigValues, QueryResult, QueryResultRow, Submittable } from 'pg';
-import type { Verdict } from './classify/verdict.ts';
 import type { Consistency } from './consistency/consistency.ts';
 
 /** What a query config may carry beside what `pg` knows. */
@@ -89,9 +88,4 @@ function withoutCallback(config: object): QueryConfig {
 
 function asCallback(value: unknown): Callback | undefined {
   return typeof value === 'function' ? (value as Callback) : undefined;
-}
-
-/** Whether the connection may serve anybody after it, as far as the text tells. */
-export function leavesNothing({ pins }: Verdict): boolean {
-  return pins !== 'session';
 }
