@@ -25,28 +25,40 @@ export interface ProbeConnection {
 /** Connects and logs in. Aborting the signal destroys the socket, and the promise rejects. */
 export type ConnectProbe = (target: ProbeTarget, signal: AbortSignal) => Promise<ProbeConnection>;
 
-export interface ProbeConnectionSettings {
+/** How to log in as the pool does. Only what names the server, the login and TLS is taken of it. */
+export type ProbeLogin = (target: ProbeTarget) => ClientConfig;
+
+/** The login by the router's own options. */
+export function probeLogin(settings: {
   readonly tls: 'verify-full' | 'off';
   readonly applicationName: string;
-  /** How to connect, where that is not the credentials' to say. */
-  readonly configOf?: ((target: ProbeTarget) => ClientConfig) | undefined;
+}): ProbeLogin {
+  return ({ host, port, credentials }) => ({
+    host,
+    port,
+    user: credentials.username,
+    password: credentials.password,
+    database: credentials.database,
+    ssl: settings.tls === 'off' ? false : { ca: credentials.ca, rejectUnauthorized: true },
+    application_name: settings.applicationName,
+  });
 }
 
-export function probeConnections(settings: ProbeConnectionSettings): ConnectProbe {
+export function probeConnections(loginOf: ProbeLogin): ConnectProbe {
   return async (target, signal) => {
     signal.throwIfAborted();
     const socket = new Socket();
     // A script that has done its work ends although nobody has ended the prober.
     socket.unref();
+    const { host, port, user, password, database, ssl, application_name: name } = loginOf(target);
     const client = new Client({
-      host: target.host,
-      port: target.port,
-      user: target.credentials.username,
-      password: target.credentials.password,
-      database: target.credentials.database,
-      ssl: settings.tls === 'off' ? false : { ca: target.credentials.ca, rejectUnauthorized: true },
-      ...settings.configOf?.(target),
-      application_name: `${settings.applicationName} probe`,
+      host,
+      port,
+      user,
+      password,
+      database,
+      ssl,
+      application_name: `${name ?? 'replica-manager'} probe`,
       // Nothing else of the session is set: PgBouncer refuses parameters that it does not know.
       stream: () => socket,
     });

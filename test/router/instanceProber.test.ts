@@ -8,7 +8,7 @@ import { type Clock, systemClock } from '../../src/lib/clock.ts';
 import { silentLog } from '../../src/lib/log.ts';
 import { InstanceProber, type InstanceProberDeps } from '../../src/router/instanceProber.ts';
 import type { AnsweredProbe, Observation } from '../../src/router/observation.ts';
-import { probeConnections } from '../../src/router/probeConnection.ts';
+import { probeConnections, probeLogin } from '../../src/router/probeConnection.ts';
 import { readStaticTopology } from '../../src/router/sources/staticSource.ts';
 import { freePort } from '../fixtures/freePort.ts';
 import { FrozenProxy } from '../fixtures/frozenProxy.ts';
@@ -58,7 +58,7 @@ function probe(
   const credentials = { ...login, username: user, ca };
   const primary = { host: first.host, port: first.port, credentials };
   const replicas = others.map(({ host, port }) => ({ host, port }));
-  const connect = probeConnections({ tls: tls ? 'verify-full' : 'off', applicationName: 'test' });
+  const connect = probeConnections(probeLogin({ tls: tls ? 'verify-full' : 'off', applicationName: 'test' }));
   const prober = new InstanceProber({
     clock: systemClock,
     random: () => 0,

@@ -4,7 +4,7 @@ import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { systemClock, systemRandom } from '../../src/lib/clock.ts';
 import { silentLog } from '../../src/lib/log.ts';
 import { InstanceProber } from '../../src/router/instanceProber.ts';
-import { probeConnections } from '../../src/router/probeConnection.ts';
+import { probeConnections, probeLogin } from '../../src/router/probeConnection.ts';
 import { staticSource } from '../../src/router/sources/staticSource.ts';
 import type { Topology } from '../../src/router/sources/topologySource.ts';
 import { TopologyView } from '../../src/router/topologyView.ts';
@@ -30,7 +30,7 @@ function view(onChange: (topology: Topology) => void = () => {}) {
     primary: { ...address(postgres.primary), credentials },
     replicas: postgres.replicas.map(address),
   });
-  const connect = probeConnections({ tls: 'off', applicationName: 'view' });
+  const connect = probeConnections(probeLogin({ tls: 'off', applicationName: 'view' }));
   const prober = new InstanceProber({
     clock: systemClock,
     random: systemRandom,
