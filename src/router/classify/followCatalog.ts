@@ -11,7 +11,7 @@ import type { ClassifySettings } from './classifySettings.ts';
 import { readCatalog } from './readCatalog.ts';
 
 /** Three small statements; new functions run on the primary until they are known, so minutes are soon enough. */
-export const defaultCatalogRefreshMs = 300_000;
+const defaultRefreshMs = 300_000;
 
 export interface CatalogDeps {
   readonly classifier: Classifier;
@@ -19,7 +19,7 @@ export interface CatalogDeps {
   readonly query: Query;
   /** What the team says itself, which views may use. */
   readonly settings: ClassifySettings;
-  readonly refreshMs: number;
+  readonly refreshMs?: number;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -30,7 +30,7 @@ export async function followCatalog(deps: CatalogDeps, signal: AbortSignal): Pro
   while (!signal.aborted) {
     inUse = await refresh(deps, inUse);
     try {
-      await deps.clock.sleep(deps.refreshMs, signal);
+      await deps.clock.sleep(deps.refreshMs ?? defaultRefreshMs, signal);
     } catch {
       return;
     }
