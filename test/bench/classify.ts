@@ -5,11 +5,13 @@ import { loadModule, parseSync } from 'libpg-query';
 import { parse } from 'pgsql-ast-parser';
 import { Classifier } from '../../src/router/classify/classifier.ts';
 import { classify } from '../../src/router/classify/classify.ts';
+import { ratios, spread } from './spread.ts';
 
 const rounds = 9;
 /** Long enough for the clock, short enough that a round sees one mood of the machine. */
 const turnMs = 40;
-const batch = 8;
+/** Asking the clock costs as much as a short statement; parsing a long one takes longer than a turn. */
+const batchOf = { 'verdict cache': 64, classify: 8, 'libpg-query': 1, 'pgsql-ast-parser': 1 } as const;
 
 const columns = ['id', 'created_at', 'title', 'author_id', 'tenant_id', 'deleted_at', 'state'];
 const statements = {
@@ -31,26 +33,18 @@ type Engine = keyof typeof engines;
 const names = Object.keys(engines) as Engine[];
 
 /** Microseconds of the processor per statement. */
-function turn(run: (sql: string) => unknown, sql: string): number {
+function turn(name: Engine, sql: string): number {
+  const run: (sql: string) => unknown = engines[name];
+  const batch = batchOf[name];
   const started = performance.now();
   const before = process.threadCpuUsage();
-  run(sql);
-  let count = 1;
-  // Asking the clock costs as much as a short statement, and one long statement as much as a turn.
-  const size = performance.now() - started > 1 ? 1 : batch;
-  while (performance.now() - started < turnMs) {
-    for (let index = 0; index < size; index += 1) run(sql);
-    count += size;
-  }
+  let count = 0;
+  do {
+    for (let index = 0; index < batch; index += 1) run(sql);
+    count += batch;
+  } while (performance.now() - started < turnMs);
   const { user, system } = process.threadCpuUsage(before);
   return (user + system) / count;
-}
-
-function spread(values: readonly number[]): string {
-  const sorted = values.toSorted((a, b) => a - b);
-  return [sorted[0], sorted[sorted.length >> 1], sorted.at(-1)]
-    .map((it) => (it ?? 0).toPrecision(3))
-    .join(' / ');
 }
 
 console.log(`${rounds} rounds, min / median / max`);
@@ -58,15 +52,14 @@ for (const [label, sql] of Object.entries(statements)) {
   const verdict = classify(sql);
   if (verdict.route !== 'replica') throw new Error(`${label} is not read as a read: ${verdict.rule}`);
   const costs = new Map<Engine, number[]>(names.map((name) => [name, []]));
-  for (const name of names) turn(engines[name], sql);
+  for (const name of names) turn(name, sql);
   for (let round = 0; round < rounds; round += 1) {
-    for (const name of names) costs.get(name)?.push(turn(engines[name], sql));
+    for (const name of names) costs.get(name)?.push(turn(name, sql));
   }
   const base = costs.get('classify') ?? [];
   console.log(`${label} (${sql.length} characters)`);
   for (const name of names) {
     const own = costs.get(name) ?? [];
-    const ratios = own.map((it, round) => it / (base[round] ?? Number.NaN));
-    console.log(`  ${name}: ${spread(own)} µs, ratio to classify ${spread(ratios)}`);
+    console.log(`  ${name}: ${spread(own)} µs, ratio to classify ${spread(ratios(own, base))}`);
   }
 }
