@@ -16,61 +16,72 @@ import {
 } from './benchedPostgres.ts';
 import { differences, ratios, spread } from './spread.ts';
 
-/** A turn is a few milliseconds: short enough that both turns of a round see one mood of the machine. */
+/**
+ * A turn is some milliseconds: short enough that both of a pair see one mood of the machine. What the kernel says of the time of a
+ * thread comes in steps of 4 ms on some machines, so a round adds up many turns.
+ */
 interface Plan {
   readonly rounds: number;
-  readonly warmUps: number;
+  readonly pairsPerRound: number;
   readonly statementsPerTurn: number;
 }
 
-const withoutServer: Plan = { rounds: 101, warmUps: 20, statementsPerTurn: 300 };
-const onLoopback: Plan = { rounds: 101, warmUps: 15, statementsPerTurn: 50 };
+const withoutServer: Plan = { rounds: 15, pairsPerRound: 20, statementsPerTurn: 300 };
+const onLoopback: Plan = { rounds: 15, pairsPerRound: 10, statementsPerTurn: 40 };
 
 interface Queries {
   query(sql: string, values: unknown[]): Promise<unknown>;
 }
 
 interface Turn {
-  readonly threadUs: number;
-  readonly clockUs: number;
+  threadUs: number;
+  clockUs: number;
 }
 
-async function turn(pool: Queries, sql: string, count: number): Promise<Turn> {
+/** Adds a turn to what the pool has taken so far. */
+async function take(pool: Queries, sql: string, count: number, sum: Turn): Promise<void> {
   const startedMs = performance.now();
   const before = process.threadCpuUsage();
   for (let index = 0; index < count; index += 1) await pool.query(sql, [1 + (index % itemCount)]);
   const { user, system } = process.threadCpuUsage(before);
-  return { threadUs: (user + system) / count, clockUs: ((performance.now() - startedMs) * 1_000) / count };
+  sum.threadUs += user + system;
+  sum.clockUs += (performance.now() - startedMs) * 1_000;
 }
 
 async function compare(label: string, plan: Plan, sql: string, plain: Queries, routed: Queries) {
-  const turns: Record<'plain' | 'routed', Turn[]> = { plain: [], routed: [] };
-  const takePlain = async () => turns.plain.push(await turn(plain, sql, plan.statementsPerTurn));
-  const takeRouted = async () => turns.routed.push(await turn(routed, sql, plan.statementsPerTurn));
-  for (let round = -plan.warmUps; round < plan.rounds; round += 1) {
-    if (round === 0) turns.plain = [];
-    if (round === 0) turns.routed = [];
-    // Who comes second finds the caches of the processor filled.
-    for (const take of round % 2 === 0 ? [takePlain, takeRouted] : [takeRouted, takePlain]) await take();
+  const { rounds, pairsPerRound, statementsPerTurn } = plan;
+  const own: Turn[] = [];
+  const peer: Turn[] = [];
+  for (let round = -1; round < rounds; round += 1) {
+    const sums = { plain: { threadUs: 0, clockUs: 0 }, routed: { threadUs: 0, clockUs: 0 } };
+    const takePlain = () => take(plain, sql, statementsPerTurn, sums.plain);
+    const takeRouted = () => take(routed, sql, statementsPerTurn, sums.routed);
+    for (let pair = 0; pair < pairsPerRound; pair += 1) {
+      // Who comes second finds the caches of the processor filled.
+      for (const next of pair % 2 === 0 ? [takePlain, takeRouted] : [takeRouted, takePlain]) await next();
+    }
+    // The first round warms up.
+    if (round < 0) continue;
+    own.push(sums.routed);
+    peer.push(sums.plain);
   }
-  console.log(`${label}: ${plan.rounds} rounds of ${plan.statementsPerTurn} statements`);
-  for (const [name, what] of [
-    ['thread', 'threadUs'],
-    ['clock', 'clockUs'],
-  ] as const) {
-    const own = turns.routed.map((it) => it[what]);
-    const peer = turns.plain.map((it) => it[what]);
-    const added = spread(differences(own, peer));
+  console.log(`${label}: ${rounds} rounds of ${pairsPerRound * statementsPerTurn} statements`);
+  for (const what of ['threadUs', 'clockUs'] as const) {
+    const [routedUs, plainUs] = [own, peer].map((turns) =>
+      turns.map((it) => it[what] / pairsPerRound / statementsPerTurn),
+    ) as [number[], number[]];
+    const added = `added ${spread(differences(routedUs, plainUs))} µs`;
+    const name = what === 'threadUs' ? 'thread' : 'clock';
     console.log(
-      `  ${name}: pg.Pool ${spread(peer)} µs, added ${added} µs, ratio ${spread(ratios(own, peer))}`,
+      `  ${name}: pg.Pool ${spread(plainUs)} µs, ${added}, ratio ${spread(ratios(routedUs, plainUs))}`,
     );
   }
 }
 
 /** Nobody may have been measured on the way to somewhere else. */
-function assertCounts(routed: RoutedPool, { rounds, warmUps, statementsPerTurn }: Plan): void {
+function assertCounts(routed: RoutedPool, { rounds, pairsPerRound, statementsPerTurn }: Plan): void {
   const { reads, writes, fallbacks, retries } = routed.status().counters;
-  const expected = (rounds + warmUps) * statementsPerTurn;
+  const expected = (rounds + 1) * pairsPerRound * statementsPerTurn;
   const counts = { reads, writes, fallbacks, retries };
   assert.deepEqual(counts, { reads: expected, writes: expected, fallbacks: 0, retries: 0 });
 }
