@@ -2,10 +2,10 @@
 
 import type { PoolClient } from 'pg';
 import type { PrimaryEndpoint } from '../endpoints/endpointsDocument.ts';
-import { errorInTransaction, failoverInProgress } from './failures.ts';
+import { errorInTransaction, failoverInProgress, needsPrimary, sessionLost } from './failures.ts';
 import { codeOf, type Failure } from './judgeFailure.ts';
 import type { Lease } from './lease.ts';
-import type { Call, Router } from './router.ts';
+import type { Call, OwnConnection, Router } from './router.ts';
 import type { Answer, Callback } from './statement.ts';
 
 interface Held {
@@ -14,6 +14,12 @@ interface Held {
   readonly role: 'primary' | 'replica';
   /** Whether something of the session is left in it, so that nobody else may have it and nothing else will do. */
   hasState: boolean;
+}
+
+/** Of a transaction that was begun READ ONLY. */
+interface Reader extends Held {
+  readonly call: Call;
+  readonly startedAtMs: number;
 }
 
 export interface SessionListener {
@@ -26,7 +32,9 @@ export class ClientSession {
   readonly #listener: SessionListener;
   #primary: Held | undefined;
   /** For a transaction that was begun READ ONLY. */
-  #reader: (Held & { readonly call: Call; readonly startedAtMs: number }) | undefined;
+  #reader: Reader | undefined;
+  /** Code whose text we cannot see has run: it may have set what the next read goes by. */
+  #staysOnPrimary = false;
   #isBroken = false;
 
   constructor(router: Router, listener: SessionListener) {
@@ -54,21 +62,22 @@ export class ClientSession {
   async run(call: Call): Promise<Answer> {
     const pinned = this.#pinned();
     if (pinned !== undefined) return this.#runOn(pinned, call);
-    if (call.route === 'primary' || this.#isAlone()) return this.#runOn(await this.takePrimary(), call);
-    return call.verdict.pins === 'transaction' ? this.#beginRead(call) : this.#router.run(call);
+    if (this.#needsOwnPrimary(call)) return this.#runOn(await this.takePrimary(), call);
+    return call.verdict.pins === 'transaction'
+      ? this.#beginRead(call)
+      : this.#router.run(call, this.#ownConnection());
   }
 
   /** For what talks to the connection itself. Resolves when it is over. */
   async submit(call: Call, callback: Callback | undefined): Promise<void> {
     const pinned = this.#pinned();
-    const held =
-      pinned ?? (call.route === 'primary' || this.#isAlone() ? await this.takePrimary() : undefined);
+    const held = pinned ?? (this.#needsOwnPrimary(call) ? await this.takePrimary() : undefined);
     if (held === undefined) {
       const { lease } = await this.#router.leaseForReads(call, async () => nothing);
       await lease.submit(call.statement, callback).finally(() => lease.release('keep'));
       return;
     }
-    held.hasState ||= call.verdict.pins === 'session';
+    this.#before(held, call);
     await held.lease.submit(call.statement, callback);
     this.#afterwards(held, call);
     if (!held.lease.isUsable) this.#isBroken = true;
@@ -88,7 +97,38 @@ export class ClientSession {
   #pinned(): Held | undefined {
     if (this.#isBroken) throw new Error('Client has encountered a connection error and is not queryable');
     if (this.#reader !== undefined) return this.#reader;
-    return this.#primary !== undefined && isPinned(this.#primary) ? this.#primary : undefined;
+    const held = this.#primary;
+    if (held === undefined || !isPinned(held)) return undefined;
+    const primary = this.#router.document?.primary ?? null;
+    if (primary === null || isSame(held.endpoint, primary)) return held;
+    // What it writes there would be lost, and what it reads there is old.
+    const error = sessionLost(held.endpoint, held.lease.isInTransaction);
+    this.close();
+    throw error;
+  }
+
+  #needsOwnPrimary({ route }: Call): boolean {
+    return route === 'primary' || this.#staysOnPrimary || this.#isAlone();
+  }
+
+  /** What this client holds is used before another connection is taken: all of them may be held by clients that wait like it. */
+  #ownConnection(): OwnConnection | undefined {
+    const held = this.#primary;
+    if (held === undefined || !held.lease.isUsable) return undefined;
+    return {
+      leadsTo: (endpoint) => held === this.#primary && held.lease.isUsable && isSame(held.endpoint, endpoint),
+      run: (statement) => held.lease.run(statement),
+    };
+  }
+
+  /** @throws RouterError `RPG_NEEDS_PRIMARY` */
+  #before(held: Held, { statement, verdict }: Call): void {
+    const isOnReplica = held === this.#reader && held.role === 'replica';
+    if (isOnReplica && (verdict.pins === 'session' || meansNothingOnReplica.has(verdict.rule))) {
+      throw needsPrimary(held.endpoint.name, statement.text, verdict);
+    }
+    held.hasState ||= verdict.pins === 'session';
+    if (held === this.#primary) this.#staysOnPrimary ||= leavesUnknownState.has(verdict.rule);
   }
 
   /** With a primary only, a client is one connection, as with `pg`. */
@@ -115,7 +155,7 @@ export class ClientSession {
   async #runOn(held: Held, call: Call): Promise<Answer> {
     const wasPinned = isPinned(held);
     const wasInTransaction = held.lease.isInTransaction;
-    held.hasState ||= call.verdict.pins === 'session';
+    this.#before(held, call);
     const attempt = await held.lease.run(call.statement);
     if (attempt.kind === 'answered') {
       this.#afterwards(held, call);
@@ -125,7 +165,7 @@ export class ClientSession {
       if (wasPinned) this.#isBroken = true;
       else this.#letGo(held, 'close');
     }
-    throw wasInTransaction
+    throw wasInTransaction || held === this.#reader
       ? await this.#transactionError(held, call, attempt.failure)
       : await this.#router.writeError(call, held.endpoint, attempt.failure);
   }
@@ -136,16 +176,16 @@ export class ClientSession {
       this.#router.noteWrite(call);
       return;
     }
-    this.#router.noteTransactionRead(this.#reader.call, held.endpoint.name, this.#reader.startedAtMs);
-    if (!held.hasState) this.#letGo(held, 'keep');
+    if (held.hasState) this.#noteRead(this.#reader);
+    else this.#letGo(held, 'keep');
   }
 
   async #transactionError(held: Held, call: Call, failure: Failure): Promise<unknown> {
     const mayEnd = held.role === 'primary' && mayCommit.test(call.statement.text);
     if (failure.kind === 'connection' || failure.kind === 'timeout') {
       this.#router.noteConnectionLost(held.endpoint.name);
-      if (mayEnd) this.#router.noteWrite(call);
     }
+    if (mayEnd) this.#router.noteWrite(call);
     const isRefusal = held !== this.#reader && codeOf(failure.error) === '25006';
     if (isRefusal && (await this.#router.hasBeenDemoted(held.endpoint))) {
       return failoverInProgress(held.endpoint, failure.error);
@@ -153,8 +193,18 @@ export class ClientSession {
     return errorInTransaction(held.endpoint.name, failure, mayEnd);
   }
 
+  /** What follows in its scope must not see less than the transaction did. */
+  #noteRead({ call: { request }, endpoint, role, startedAtMs }: Reader): void {
+    const { planner } = this.#router;
+    if (role === 'primary') planner.readOnPrimary(request);
+    else planner.readOnReplica(request, endpoint.name, startedAtMs);
+  }
+
   #letGo(held: Held, how: 'keep' | 'close' | Error): void {
-    if (held === this.#reader) this.#reader = undefined;
+    if (this.#reader !== undefined && held === this.#reader) {
+      this.#noteRead(this.#reader);
+      this.#reader = undefined;
+    }
     if (held === this.#primary) this.#primary = undefined;
     this.#listener.onReleasing(held.lease.client);
     held.lease.release(how === 'keep' && held.hasState ? 'close' : how);
@@ -165,6 +215,12 @@ const nothing = { kind: 'answered', result: undefined as unknown as Answer } as 
 
 /** Generous: to call an outcome unknown that is known costs a look, the other way round it costs data. */
 const mayCommit = /\b(?:commit|end|prepare)\b|\b(?:rollback|abort)\b[\s\S]*;\s*\S/i;
+
+/** A replica would take the lock or run the function, and nobody else would know of it. */
+const meansNothingOnReplica: ReadonlySet<string> = new Set(['function-writes', 'lock-table']);
+
+/** A setting of the session, a temporary table: what they leave may be what the next read goes by. */
+const leavesUnknownState: ReadonlySet<string> = new Set(['function-unknown', 'opaque']);
 
 function isPinned({ lease, hasState }: Held): boolean {
   return hasState || lease.isInTransaction;

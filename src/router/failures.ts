@@ -92,3 +92,22 @@ export function denied(sql: string, verdict: Verdict): RouterError {
     `refused, allow it by classification.allowDenied if it is meant: ${explainVerdict(sql, verdict).reason}`,
   );
 }
+
+export function needsPrimary(instance: string, sql: string, verdict: Verdict): RouterError {
+  return new RouterError(
+    'RPG_NEEDS_PRIMARY',
+    `the transaction was begun READ ONLY and runs on ${instance}, where this would not hold; begin it without READ ONLY: ${explainVerdict(sql, verdict).reason}`,
+  );
+}
+
+export function sessionLost({ name }: PrimaryEndpoint, isInTransaction: boolean): RouterError {
+  return isInTransaction
+    ? new RouterError(
+        'RPG_TRANSACTION_LOST',
+        `${name} is not the primary any more and the transaction is rolled back, run the whole of it again`,
+      )
+    : new RouterError(
+        'RPG_FAILOVER_IN_PROGRESS',
+        `${name} is not the primary any more and what the session held is gone, take a new client`,
+      );
+}

@@ -1,6 +1,6 @@
 import { connectionSettings } from './connectionSettings.ts';
 import { InstanceProber } from './instanceProber.ts';
-import { type ProbeLogin, probeConnections, probeLogin } from './probeConnection.ts';
+import { type ConnectProbe, type ProbeLogin, probeConnections, probeLogin } from './probeConnection.ts';
 import type { RouterDeps } from './router.ts';
 import type { RouterSettings } from './routerOptions.ts';
 import type { TopologySource } from './sources/topologySource.ts';
@@ -22,9 +22,14 @@ export function makeProber(
     clock: deps.backgroundClock,
     random: deps.random,
     log: settings.log,
-    connect: probeConnections(loginOf(settings)),
+    connect: connectProbeOf(settings),
     everyMs: settings.healthCheckIntervalMs,
   });
+}
+
+/** Connections beside those of the pools. */
+export function connectProbeOf(settings: RouterSettings): ConnectProbe {
+  return probeConnections(loginOf(settings));
 }
 
 /** As the connections of the pools. */

@@ -1,7 +1,8 @@
 // Where a read goes, and where it goes next when that was in vain.
 //
-// Invariant: bounded by the number of instances, each of which is asked at most once, and once more for the primary when a replica
-// refuses what belongs there. A read that is on the primary instead of a replica holds a slot of the fallback gate.
+// Invariant: bounded by the number of instances, each of which is asked at most once, the primary too when a replica refuses what
+// belongs there. What may write is sent to the primary once, whatever comes of it. A read that is on the primary instead of a
+// replica holds a slot of the fallback gate, unless it runs on a connection that its client holds already.
 
 import type { EndpointsDocument, PrimaryEndpoint } from '../endpoints/endpointsDocument.ts';
 import { assert } from '../lib/assert.ts';
@@ -12,7 +13,7 @@ import { errorOf, fallbackBusy, noReplica, poolBusy } from './failures.ts';
 import { FallbackGate } from './fallbackGate.ts';
 import { codeOf, type Failure } from './judgeFailure.ts';
 import type { Attempt, Lease } from './lease.ts';
-import type { Call, Router } from './router.ts';
+import type { Call, OwnConnection, Router } from './router.ts';
 import type { RouterError } from './routerError.ts';
 import type { Answer } from './statement.ts';
 
@@ -36,9 +37,9 @@ export class ReadLoop {
     this.#fallback = new FallbackGate(router.settings.driver?.max ?? router.settings.poolSize);
   }
 
-  async run(call: Call): Promise<Answer> {
-    const read = new Read(this.#router, this.#fallback, call);
-    return read.run((endpoint) => this.#router.pools.of(endpoint).attempt(call.statement));
+  async run(call: Call, own?: OwnConnection): Promise<Answer> {
+    const read = new Read(this.#router, this.#fallback, call, own);
+    return read.run((endpoint) => this.#router.attempt(endpoint, call, own));
   }
 
   /** As `run`, but the connection stays with the caller, and with it the slot on the primary if it has one. */
@@ -74,15 +75,17 @@ class Read {
   readonly #router: Router;
   readonly #gate: FallbackGate;
   readonly #call: Call;
+  readonly #own: OwnConnection | undefined;
   readonly #tried = new Set<string>();
   #isOnFallback = false;
   #busy: RouterError | undefined;
   #cause: unknown;
 
-  constructor(router: Router, gate: FallbackGate, call: Call) {
+  constructor(router: Router, gate: FallbackGate, call: Call, own?: OwnConnection) {
     this.#router = router;
     this.#gate = gate;
     this.#call = call;
+    this.#own = own;
   }
 
   async run(use: Use): Promise<Answer> {
@@ -104,8 +107,9 @@ class Read {
           if (await planner.waitInstead(request, current, choice, this.#router.closing)) continue;
         }
         // With nothing but a primary there is nothing to fall back from.
-        const needsSlot =
+        const isDiverted =
           choice.kind === 'primary' && choice.isDiverted && facts.document.replicas.length > 0;
+        const needsSlot = isDiverted && this.#own?.leadsTo(choice.endpoint) !== true;
         if (needsSlot && !this.#isOnFallback) {
           await this.#enterFallback(planner.facts(request, facts));
           // While it waited, a replica may have come back, or the primary may have changed.
@@ -119,7 +123,12 @@ class Read {
         planner.finished(underWay, attempt.kind === 'answered' ? 'answered' : 'failed');
         if (attempt.kind === 'answered') {
           this.#router.health.delete(choice.endpoint.name);
+          if (choice.kind === 'primary') this.#router.noteWrite(this.#call);
           return attempt.result;
+        }
+        // Not surely a read: it may have run there, so that nobody else is asked.
+        if (choice.kind === 'primary' && this.#mayWrite && attempt.failure.phase === 'querying') {
+          throw await this.#router.writeError(this.#call, choice.endpoint, attempt.failure);
         }
         const answer = await this.#afterFailure(choice.endpoint, choice.kind, attempt.failure, facts.nowMs);
         if (answer !== undefined) return answer;
@@ -128,6 +137,11 @@ class Read {
     } finally {
       this.#leaveFallback();
     }
+  }
+
+  /** Whether the caller's word is all there is for its being a read. */
+  get #mayWrite(): boolean {
+    return this.#call.verdict.route !== 'replica';
   }
 
   /** The slot on the primary, if there is one, is the lease's from now on. */
@@ -152,10 +166,15 @@ class Read {
       return undefined;
     if (role === 'replica' && failure.kind === 'statement' && this.#call.verdict.pins !== 'transaction') {
       if (conflictStates.has(code)) return undefined;
-      if (refusalStates.has(code)) return this.#insteadOnPrimary(code);
+      if (refusalStates.has(code) && !this.#hasTriedPrimary) return this.#insteadOnPrimary(code);
       if (definitionStates.has(code)) return this.#whenDefinitionsLag(failure);
     }
     throw errorOf(endpoint, failure, true);
+  }
+
+  get #hasTriedPrimary(): boolean {
+    const primary = this.#router.document?.primary ?? null;
+    return primary !== null && this.#tried.has(primary.name);
   }
 
   /** The replica has refused to run what was taken for a read, so nothing has run. */
@@ -165,7 +184,7 @@ class Read {
     counters.retries += 1;
     if (code === '25006') classifier.learn(statement.text, code);
     const verdict = { ...this.#call.verdict, route: 'primary' as const, rule: 'learned' };
-    const answer = await this.#router.write({ ...this.#call, verdict });
+    const answer = await this.#router.write({ ...this.#call, verdict }, this.#own);
     // Other refusals may be of the statement itself; that the primary takes it shows that they are of the standby.
     classifier.learn(statement.text, code);
     settings.log.warn(
@@ -182,12 +201,20 @@ class Read {
     if (document === undefined || primary === null || !document.routing.fallbackToPrimary)
       throw failure.error;
     if (this.#tried.has(primary.name)) throw failure.error;
-    if (!this.#isOnFallback)
-      await this.#enterFallback(this.#router.planner.facts(this.#call.request, this.#facts(document)));
-    this.#router.counters.retries += 1;
-    const attempt = await this.#router.pools.of(this.#router.primary()).attempt(this.#call.statement);
-    if (attempt.kind === 'answered') return attempt.result;
-    throw attempt.failure.kind === 'statement' ? attempt.failure.error : failure.error;
+    const { planner, counters } = this.#router;
+    const { request } = this.#call;
+    if (!this.#isOnFallback && this.#own?.leadsTo(primary) !== true)
+      await this.#enterFallback(planner.facts(request, this.#facts(document)));
+    counters.retries += 1;
+    const current = this.#router.primary();
+    const attempt = await this.#router.attempt(current, this.#call, this.#own);
+    if (attempt.kind === 'failed') {
+      if (this.#mayWrite) throw await this.#router.writeError(this.#call, current, attempt.failure);
+      throw errorOf(current, attempt.failure, true);
+    }
+    planner.readOnPrimary(request);
+    this.#router.noteWrite(this.#call);
+    return attempt.result;
   }
 
   #facts(document: EndpointsDocument): CoreFacts {

@@ -16,14 +16,15 @@ import type { PoolListener } from './instancePool.ts';
 import type { InstanceProber } from './instanceProber.ts';
 import { codeOf, type Failure, messageOf } from './judgeFailure.ts';
 import type { Attempt, Lease } from './lease.ts';
-import { makeProber } from './makeProber.ts';
+import { connectProbeOf, makeProber } from './makeProber.ts';
 import { PoolSet } from './poolSet.ts';
+import type { ConnectProbe } from './probeConnection.ts';
 import { type Opened, ReadLoop } from './readLoop.ts';
 import { RouterError } from './routerError.ts';
 import type { RouterSettings } from './routerOptions.ts';
 import { createSources } from './sources/createSources.ts';
-import type { Topology, TopologySource } from './sources/topologySource.ts';
-import { type Answer, type Statement, statementOf } from './statement.ts';
+import { credentialsOf, type Topology, type TopologySource } from './sources/topologySource.ts';
+import type { Answer, Statement } from './statement.ts';
 import { TopologyView } from './topologyView.ts';
 
 /** The outside world, handed in so that tests can drive it. */
@@ -45,6 +46,15 @@ export interface Call {
   readonly request: Request;
 }
 
+/** A connection that the caller holds, and on which nothing is under way. */
+export interface OwnConnection {
+  leadsTo(endpoint: PrimaryEndpoint): boolean;
+  run(statement: Statement): Promise<Attempt>;
+}
+
+/** Longer than a server that answers takes to let one in. One that does not answer says nothing about its role. */
+const standbyQuestionMs = 2_000;
+
 export interface Counters {
   reads: number;
   writes: number;
@@ -64,6 +74,7 @@ export class Router {
   readonly sources: readonly TopologySource[];
   readonly prober: InstanceProber | undefined;
   readonly view: TopologyView;
+  readonly #connectProbe: ConnectProbe;
   readonly #followed: Promise<void>;
   #document: EndpointsDocument | undefined;
   readonly #reads: ReadLoop;
@@ -76,6 +87,7 @@ export class Router {
     this.classifier = new Classifier(settings.classification);
     this.sources = createSources(settings, deps.random);
     this.prober = makeProber(settings, deps, this.sources);
+    this.#connectProbe = connectProbeOf(settings);
     this.planner = new ReadPlanner(settings.reads, { ...deps, wake: (reason) => this.prober?.wake(reason) });
     this.prober?.onObservation((observation) => this.planner.note(observation));
     this.pools = new PoolSet(settings, { clock: deps.backgroundClock, log: settings.log, onEvent });
@@ -108,17 +120,26 @@ export class Router {
   }
 
   /** One statement by itself. */
-  async run(call: Call): Promise<Answer> {
+  async run(call: Call, own?: OwnConnection): Promise<Answer> {
     await this.ready();
-    return call.route === 'replica' ? this.#reads.run(call) : this.write(call);
+    return call.route === 'replica' ? this.#reads.run(call, own) : this.write(call, own);
   }
 
   /** Sends it to the primary, once. */
-  async write(call: Call): Promise<Answer> {
-    const { statement, verdict } = call;
-    this.counters.writes += 1;
+  async write(call: Call, own?: OwnConnection): Promise<Answer> {
     const primary = this.primary();
-    const attempt = await this.pools.of(primary).attempt(statement, verdict.pins === 'session');
+    return this.writeTo(primary, call, await this.attempt(primary, call, own));
+  }
+
+  /** On the connection that the caller holds already if it leads there, because all others may be held by those who wait like him. */
+  attempt(endpoint: PrimaryEndpoint, { statement, verdict }: Call, own?: OwnConnection): Promise<Attempt> {
+    if (own?.leadsTo(endpoint) === true) return own.run(statement);
+    return this.pools.of(endpoint).attempt(statement, verdict.pins === 'session');
+  }
+
+  /** What the attempt of a write on the primary comes to. */
+  async writeTo(primary: PrimaryEndpoint, call: Call, attempt: Attempt): Promise<Answer> {
+    this.counters.writes += 1;
     if (attempt.kind === 'answered') {
       this.noteWrite(call);
       return attempt.result;
@@ -144,8 +165,8 @@ export class Router {
   /** What the caller is told, after what it says of the primary has been acted on. */
   async writeError(call: Call, primary: PrimaryEndpoint, failure: Failure): Promise<unknown> {
     if (failure.kind === 'connection') this.noteConnectionLost(primary.name);
-    const isOutcomeUnknown = failure.phase === 'querying' && /^(connection|timeout)$/.test(failure.kind);
-    if (isOutcomeUnknown) this.noteWrite(call);
+    // A procedure, or a text with several statements, may have committed before it failed.
+    if (failure.phase === 'querying') this.noteWrite(call);
     if (codeOf(failure.error) === '25006' && (await this.hasBeenDemoted(primary))) {
       return failoverInProgress(primary, failure.error);
     }
@@ -157,27 +178,40 @@ export class Router {
    * go, because each of them would refuse the next write as well.
    */
   async hasBeenDemoted(endpoint: PrimaryEndpoint): Promise<boolean> {
-    const pool = this.pools.find(endpoint);
-    if (pool === undefined) return true;
-    const asked = await pool.attempt(statementOf('SELECT pg_catalog.pg_is_in_recovery() AS is_standby'));
-    const isStandby = asked.kind === 'answered' && asked.result.rows[0]?.is_standby === true;
-    if (!isStandby) return false;
+    if (this.#closing.signal.aborted || this.pools.find(endpoint) === undefined) return false;
+    if (!(await this.#isStandby(endpoint))) return false;
     this.settings.log.warn({ instance: endpoint.name }, 'the primary has become a standby');
     this.pools.renew(endpoint);
     this.prober?.wake('the primary has become a standby');
     return true;
   }
 
+  /** On a connection of its own: those of the pool may all be held by clients that ask the same. */
+  async #isStandby(endpoint: PrimaryEndpoint): Promise<boolean> {
+    const { topology } = this.view;
+    if (topology === undefined) return false;
+    const signal = AbortSignal.any([this.#closing.signal, AbortSignal.timeout(standbyQuestionMs)]);
+    const target = { ...endpoint, credentials: credentialsOf(topology, endpoint.name) };
+    try {
+      const connection = await this.#connectProbe(target, signal);
+      const close = () => connection.close();
+      signal.addEventListener('abort', close);
+      try {
+        const { rows } = await connection.query('SELECT pg_catalog.pg_is_in_recovery() AS is_standby');
+        return rows[0]?.['is_standby'] === true;
+      } finally {
+        signal.removeEventListener('abort', close);
+        close();
+      }
+    } catch {
+      // It does not answer: then the error of the statement says enough.
+      return false;
+    }
+  }
+
   /** Right after the primary has acknowledged what may have been a write, or its outcome has become unknown. */
   noteWrite({ verdict, request }: Call): void {
     if (verdict.route !== 'replica') this.planner.wrote(request);
-  }
-
-  /** A transaction has read from a replica, and what follows in its scope must not see less. */
-  noteTransactionRead({ request }: Call, instance: string, startedAtMs: number): void {
-    if (!request.isInScope) return;
-    const times = { startedAtMs, endedAtMs: this.deps.clock.now() };
-    request.marks.noteReplicaRead(instance, times, request.consistency !== 'eventual');
   }
 
   /** Resolves once there is a topology. @throws RouterError */

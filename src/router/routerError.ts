@@ -19,6 +19,7 @@ export const routerErrorCodes = {
   RPG_TRANSACTION_LOST: { isRetryable: true },
   RPG_TRANSACTION_ABORTED: { isRetryable: true },
   RPG_STATEMENT_DENIED: { isRetryable: false },
+  RPG_NEEDS_PRIMARY: { isRetryable: false },
   RPG_SERVER_UNTRUSTED: { isRetryable: false },
   RPG_TRANSACTION_LEFT_OPEN: { isRetryable: false },
   RPG_CONFIG_INVALID: { isRetryable: false },

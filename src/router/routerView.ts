@@ -2,7 +2,8 @@
 
 import type { EndpointsDocument } from '../endpoints/endpointsDocument.ts';
 import type { ReadExplanation } from './balance/explainRead.ts';
-import { verdictOf as judgeReplica, replicasOf } from './balance/readFacts.ts';
+import { planRead } from './balance/planRead.ts';
+import { verdictOf as judgeReplica, type ReadFacts, replicasOf } from './balance/readFacts.ts';
 import type { CoreFacts } from './balance/readPlanner.ts';
 import type { Router } from './router.ts';
 import { describeStatus, type ReplicaManagerStatus } from './routerStatus.ts';
@@ -30,6 +31,8 @@ export function statusOf(router: Router): ReplicaManagerStatus {
     problems: view.problems,
     sources: router.sources,
     observations: prober?.observations,
+    found: view.found,
+    nextReplica: facts === undefined ? undefined : nextReplica(facts),
     lagView: router.planner.book.view,
     areReplicasEnabled: settings.useReadReplicas && (document?.replicas.length ?? 0) > 0,
     health: router.health,
@@ -38,6 +41,11 @@ export function statusOf(router: Router): ReplicaManagerStatus {
     ...(facts === undefined ? {} : { verdictOf: (replica) => judgeReplica(replica, facts) }),
     counters: { ...router.counters, learned: router.classifier.exportLearned().length },
   });
+}
+
+function nextReplica(facts: ReadFacts): string | undefined {
+  const choice = planRead(facts);
+  return choice.kind === 'replica' ? choice.endpoint.name : undefined;
 }
 
 /** Of a read that needs nothing. */

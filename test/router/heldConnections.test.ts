@@ -1,0 +1,118 @@
+// What clients do with the connection that they hold: they wait for no other one like it, and lose nothing with it.
+
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { type RoutedPool, type RoutedPoolConfig, runInScope } from '../../src/router/index.ts';
+import { routedPool } from '../fixtures/poolKinds.ts';
+import { startTemporaryPostgres, type TemporaryPostgres } from '../fixtures/temporaryPostgres.ts';
+
+const serverSql = `SELECT current_setting('cluster_name') AS server`;
+const replica = 'orders-2';
+
+let postgres: TemporaryPostgres;
+const opened: RoutedPool[] = [];
+
+beforeAll(async () => {
+  postgres = await startTemporaryPostgres({ replicas: 1 });
+  await postgres.primary.query('CREATE TABLE orders (id serial PRIMARY KEY)');
+  await postgres.primary.query(`
+    CREATE FUNCTION set_tenant(text) RETURNS text LANGUAGE sql AS $$ SELECT set_config('app.tenant', $1, false) $$;
+    CREATE FUNCTION charge() RETURNS int LANGUAGE sql AS 'INSERT INTO orders DEFAULT VALUES RETURNING id';
+    CREATE PROCEDURE half() LANGUAGE plpgsql
+      AS $$ BEGIN INSERT INTO orders DEFAULT VALUES; COMMIT; RAISE EXCEPTION 'half'; END $$`);
+  await postgres.caughtUp();
+}, 60_000);
+afterEach(() => Promise.all(opened.splice(0).map((pool) => pool.end())));
+afterAll(() => postgres[Symbol.asyncDispose]());
+
+function open(config: RoutedPoolConfig = {}): RoutedPool {
+  const pool = routedPool(postgres, {
+    ...config,
+    replicaManager: { consistency: 'eventual', ...config.replicaManager },
+  });
+  opened.push(pool);
+  return pool;
+}
+
+const codeOf = (promise: Promise<unknown>) =>
+  promise.then(
+    () => 'no error',
+    ({ code }) => code as string,
+  );
+
+test('as many clients as there are connections write, read what they wrote, and wait for nobody', async () => {
+  const pool = open({ max: 3, replicaManager: { consistency: 'read-your-writes' } });
+  const request = () =>
+    runInScope({ consistency: 'strong' }, async () => {
+      const client = await pool.connect();
+      try {
+        const { rows } = await client.query('INSERT INTO orders DEFAULT VALUES RETURNING id');
+        return (await client.query('SELECT id FROM orders WHERE id = $1', [rows[0].id])).rowCount;
+      } finally {
+        client.release();
+      }
+    });
+
+  expect(await Promise.all(Array.from({ length: 9 }, request))).toEqual(Array(9).fill(1));
+});
+
+test('a transaction that may not write is told so by PostgreSQL, also when it holds the only connection', async () => {
+  const client = await open({ max: 1 }).connect();
+  await client.query('BEGIN ISOLATION LEVEL SERIALIZABLE READ ONLY');
+  expect(await codeOf(client.query('INSERT INTO orders DEFAULT VALUES'))).toBe('25006');
+  await client.query('ROLLBACK');
+  client.release();
+});
+
+test('a read-only transaction on a replica refuses what would only count there', async () => {
+  const client = await open().connect();
+  await client.query('BEGIN READ ONLY');
+  expect((await client.query(serverSql)).rows).toEqual([{ server: replica }]);
+  expect(await codeOf(client.query('SELECT pg_advisory_xact_lock(42)'))).toBe('RPG_NEEDS_PRIMARY');
+  expect(await codeOf(client.query("SET app.tenant = 'a'"))).toBe('RPG_NEEDS_PRIMARY');
+  await client.query("SET LOCAL app.tenant = 'a'");
+  await client.query('COMMIT');
+  expect((await client.query('INSERT INTO orders DEFAULT VALUES RETURNING id')).rowCount).toBe(1);
+  client.release();
+});
+
+test('what a function has set is there for the next read of the same client', async () => {
+  const client = await open().connect();
+  await client.query("SELECT set_tenant('a')");
+  expect((await client.query("SELECT current_setting('app.tenant', true) AS tenant")).rows).toEqual([
+    { tenant: 'a' },
+  ]);
+  client.release();
+});
+
+test('a procedure that committed before it failed counts as a write', async () => {
+  const pool = open({ replicaManager: { consistency: 'read-your-writes' } });
+  const [replicaServer] = postgres.replicas;
+  await replicaServer?.query('SELECT pg_wal_replay_pause()');
+  try {
+    const { rows } = await pool.query('SELECT count(*)::int AS count FROM orders');
+    expect(await codeOf(pool.query('CALL half()'))).toBe('P0001');
+    expect((await pool.query('SELECT count(*)::int AS count FROM orders')).rows).toEqual([
+      { count: rows[0].count + 1 },
+    ]);
+  } finally {
+    await replicaServer?.query('SELECT pg_wal_replay_resume()');
+  }
+});
+
+test('what a caller calls a read is not sent again after it may have run on the primary', async () => {
+  const pool = open({ replicaManager: { classification: {} } });
+  const [replicaServer] = postgres.replicas;
+  await replicaServer?.stop();
+  try {
+    const text = `SELECT charge(), pg_terminate_backend(pg_backend_pid())`;
+    const before = await postgres.primary.query('SELECT count(*)::int AS count FROM orders');
+    await pool.query({ text: serverSql }).catch(() => {});
+    const failed = await codeOf(pool.query({ text, route: 'replica' }));
+    const after = await postgres.primary.query('SELECT count(*)::int AS count FROM orders');
+    expect(failed).toBe('RPG_OUTCOME_UNKNOWN');
+    // The backend went before it could commit; what counts is that nobody tried once more.
+    expect(after.rows).toEqual(before.rows);
+  } finally {
+    await replicaServer?.start();
+  }
+});
