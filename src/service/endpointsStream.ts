@@ -29,6 +29,7 @@ const maxUnreadBytes = 64 * 1024;
 const retryMs = 1_000;
 
 interface StreamClient {
+  readonly request: IncomingMessage;
   readonly response: ServerResponse;
   lastId: string | undefined;
   /** Monotonic time of the last thing that was written. */
@@ -53,6 +54,8 @@ export class EndpointsStream {
   serve(request: IncomingMessage, response: ServerResponse): Answer | undefined {
     const { maxClients, clock } = this.#deps;
     if (this.#closing.signal.aborted) return problemAnswer(503, 'the service is stopping');
+    // Behind middleware that waits, the client may be gone by now; its `close` has been, so nothing would free its place.
+    if (isGone(request, response)) return undefined;
     if (this.#clients.size >= maxClients) {
       return problemAnswer(503, `${maxClients} clients follow already, which is the limit`, {
         'retry-after': '5',
@@ -65,7 +68,8 @@ export class EndpointsStream {
       response.end();
       return undefined;
     }
-    const client: StreamClient = { response, lastId: lastEventIdOf(request), wroteAtMs: clock.now() };
+    const lastId = lastEventIdOf(request);
+    const client: StreamClient = { request, response, lastId, wroteAtMs: clock.now() };
     this.#clients.add(client);
     response.once('close', () => this.#clients.delete(client));
     response.on('error', () => this.#clients.delete(client));
@@ -120,8 +124,8 @@ export class EndpointsStream {
   }
 
   #write(client: StreamClient, text: string): void {
-    const { response } = client;
-    if (response.writableLength > maxUnreadBytes) {
+    const { request, response } = client;
+    if (isGone(request, response) || response.writableLength > maxUnreadBytes) {
       this.#clients.delete(client);
       response.destroy();
       return;
@@ -129,6 +133,14 @@ export class EndpointsStream {
     client.wroteAtMs = this.#deps.clock.now();
     response.write(text);
   }
+}
+
+/**
+ * Writing to a destroyed response fails silently. A response that waits for its turn on the socket is not destroyed with it, and a
+ * request is destroyed as soon as somebody has read it, so it says nothing.
+ */
+function isGone({ socket }: IncomingMessage, response: ServerResponse): boolean {
+  return response.destroyed || socket.destroyed;
 }
 
 /** The order of documents as text: `12.41` is generation 41 of epoch 12. */

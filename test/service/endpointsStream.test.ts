@@ -123,6 +123,44 @@ test('one client more than may follow is refused, until one leaves', async () =>
   await next.has(2);
 });
 
+test('a client that has gone before the handler ran takes no place', async () => {
+  const manager = { status: () => managerStatus(), hasReadReplicas: () => true };
+  const handler = createServiceHandler(manager, { clock: new ManualClock(), maxStreamClients: 2 });
+  let arrived = 0;
+  let handled = 0;
+  await using http = await serveHttp((request, response) => {
+    arrived += 1;
+    response.once('close', () => {
+      handler(request, response);
+      handled += 1;
+    });
+  });
+  for (let count = 1; count <= 2; count += 1) {
+    const leave = new AbortController();
+    const asked = fetch(`${http.url}/endpoints/stream`, { signal: leave.signal }).catch(() => 'left');
+    await until('the request is there', () => arrived === count);
+    leave.abort();
+    expect(await asked).toBe('left');
+    await until('it was handled late', () => handled === count);
+  }
+  await using next = await serveHttp(handler);
+  const client = await follow(`${next.url}/endpoints/stream`);
+  handler.close();
+  await client.ended;
+  expect(client.response.status).toBe(200);
+});
+
+test('a request that middleware has read to its end is followed all the same', async () => {
+  await using service = await start(generation(41));
+  await using behind = await serveHttp((request, response) => {
+    request.resume().once('close', () => service.handler(request, response));
+  });
+  const client = await follow(`${behind.url}/endpoints/stream`);
+  await client.has(2);
+  service.handler.close();
+  expect([await client.ended, client.blocks.length]).toEqual(['ended', 2]);
+});
+
 test('a client that reads nothing is dropped', async () => {
   await using service = await start(generation(1));
   const { port } = new URL(service.url);
