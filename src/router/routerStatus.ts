@@ -104,6 +104,11 @@ export interface ReplicaManagerStatus {
   readonly counters: RouterCounters;
   /** The document in use; null until the first. */
   readonly document: EndpointsDocument | null;
+  /**
+   * The document in use as its source has published it, so that its epoch and generation name it. Who the instances say is primary
+   * since is in `document` alone.
+   */
+  readonly published: EndpointsDocument | null;
   /** Why what is mounted now is not in use; empty when it is. */
   readonly problems: readonly string[];
 }
@@ -113,6 +118,8 @@ export type SourceFacts = Pick<TopologySource, 'origin' | 'problems' | 'topology
 
 export interface StatusFacts {
   readonly document: EndpointsDocument | undefined;
+  /** Default: `document` */
+  readonly published?: EndpointsDocument | undefined;
   readonly problems: readonly string[];
   readonly health: ReadonlyMap<string, Health>;
   readonly nowMs: number;
@@ -154,6 +161,7 @@ export function describeStatus(facts: StatusFacts): ReplicaManagerStatus {
     sources: (facts.sources ?? []).map((source) => describeSource(source, document, nowMs)),
     counters: { ...notCounted, ...facts.counters },
     document: document ?? null,
+    published: facts.published ?? document ?? null,
     problems: facts.problems,
   };
 }

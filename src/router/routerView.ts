@@ -28,6 +28,7 @@ export function statusOf(router: Router): ReplicaManagerStatus {
   const facts = document === undefined ? undefined : readFacts(router, document);
   return describeStatus({
     document,
+    published: view.published,
     problems: view.problems,
     sources: router.sources,
     observations: prober?.observations,

@@ -3,6 +3,7 @@
 // Invariant: `onChange` sees complete topologies only and has returned before any statement is routed by them. Within the life of
 // a view neither the epoch nor the timeline of the primary goes back.
 
+import type { EndpointsDocument } from '../endpoints/endpointsDocument.ts';
 import { assert } from '../lib/assert.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
@@ -48,6 +49,11 @@ export class TopologyView {
   /** The topology in use; undefined until the first complete one. */
   get topology(): Topology | undefined {
     return this.#topology;
+  }
+
+  /** The document of the topology as its source has published it, whatever the instances say since. */
+  get published(): EndpointsDocument | undefined {
+    return this.#published?.document;
   }
 
   /** Who is primary and why, or why nobody is; undefined until there is a topology. */

@@ -43,7 +43,7 @@ export function createServiceHandler(
 ): ServiceHandler {
   const clock = options.clock ?? backgroundClock;
   const stream = new EndpointsStream({
-    document: () => manager.status().document ?? undefined,
+    document: () => manager.status().published ?? undefined,
     clock,
     maxClients: options.maxStreamClients ?? defaultMaxStreamClients,
   });

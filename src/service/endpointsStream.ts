@@ -1,4 +1,6 @@
-// GET /endpoints/stream: the endpoints document in use as server-sent events, to every client that listens.
+// GET /endpoints/stream: the endpoints document in use, as it was published, as server-sent events, to every client that listens.
+// What this process has found out since by asking the instances is not in it: that has no epoch and generation of its own, so no
+// client could tell it from the document, and every client asks the instances itself.
 //
 // Invariant: a client sees documents in the order in which they came into use and never one twice in a row, also
 // across a reconnect that says what it saw last. A client that does not read is dropped, so that memory stays bounded.
@@ -9,7 +11,7 @@ import type { Clock } from '../lib/clock.ts';
 import { type Answer, commonHeaders, problemAnswer } from './answer.ts';
 
 export interface EndpointsStreamDeps {
-  /** The document in use; undefined before the first. What it throws, the client is told who asks then. */
+  /** The document in use as it was published; undefined before the first. What it throws, the client is told who asks then. */
   readonly document: () => EndpointsDocument | undefined;
   /** Must not keep the process alive. */
   readonly clock: Clock;

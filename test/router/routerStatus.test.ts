@@ -48,6 +48,14 @@ test('without any observation everything that would have to be measured is unkno
   });
 });
 
+test('what was published is told beside what the instances say since', () => {
+  const published = endpointsDocument();
+  const document = { ...published, primary: null };
+  const told = describeStatus(facts({ document, published }));
+  expect([told.document, told.published]).toEqual([document, published]);
+  expect(describeStatus(facts({ document })).published).toEqual(document);
+});
+
 test('before the first document there is nothing, but the problems and the sources are told', () => {
   const source = sourceStatus({ origin: 'file /nowhere', problems: ['does not exist'] });
   const status = describeStatus(
@@ -59,6 +67,7 @@ test('before the first document there is nothing, but the problems and the sourc
     primary: null,
     replicas: [],
     document: null,
+    published: null,
     areReplicasEnabled: false,
     currentReplicaIndex: null,
     sources: [source],

@@ -92,6 +92,7 @@ test('a promoted replica is found soon after it accepts writes, and the former p
       { name: 'orders-1', routable: false, reason: 'says that it is primary of timeline 1' },
     ],
   });
+  expect(followed.published).toMatchObject({ primary: { name: 'orders-1' } });
   expect(seen.slice(seen.indexOf('orders-2')).filter((it) => it !== 'orders-2')).toEqual([]);
   expect(foundAfterMs).toBeLessThan(5_000);
 }, 60_000);

@@ -82,6 +82,22 @@ test('a client gets the document in use, each change of it, and the end', async 
   expect(parseEndpoints(data)).toEqual(generation(42));
 });
 
+test('a primary that was found by asking is not told under the number of the document that was published', async () => {
+  const published = generation(41);
+  const document = { ...published, primary: null };
+  const status = managerStatus({ document, published });
+  const handler = createServiceHandler(
+    { status: () => status, hasReadReplicas: () => true },
+    { clock: new ManualClock() },
+  );
+  await using http = await serveHttp(handler);
+  const client = await follow(`${http.url}/endpoints/stream`);
+  await client.has(2);
+  handler.close();
+  await client.ended;
+  expect(client.blocks).toEqual(['retry: 1000', eventOf(published)]);
+});
+
 test('a client that says what it saw last gets it not again, but anything else', async () => {
   await using service = await start(generation(41));
   const same = await follow(service.url, { 'last-event-id': '12.41' });
