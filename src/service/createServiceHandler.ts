@@ -47,6 +47,7 @@ export function createServiceHandler(
     clock,
     maxClients: options.maxStreamClients ?? defaultMaxStreamClients,
   });
+  const base = (options.basePath ?? '').replace(/\/+$/, '');
   const facts = (): ServiceFacts => ({
     status: manager.status(),
     hasReadReplicas: manager.hasReadReplicas(),
@@ -56,7 +57,7 @@ export function createServiceHandler(
   });
 
   const handler = (request: IncomingMessage, response: ServerResponse, next?: () => void): void => {
-    const path = pathOf(request.url ?? '/', options.basePath ?? '');
+    const path = pathOf(request.url ?? '/', base);
     const isStream = path === '/endpoints/stream';
     const route = path === undefined ? undefined : routes.get(path);
     if (!isStream && route === undefined && next !== undefined) {
@@ -75,10 +76,10 @@ export function createServiceHandler(
   return Object.assign(handler, { close: () => stream.close() });
 }
 
-/** The path without query and base; undefined outside the base. */
-function pathOf(url: string, basePath: string): string | undefined {
+/** The path without query and base; undefined outside the base, which ends where a segment does. */
+function pathOf(url: string, base: string): string | undefined {
   const [path = '/'] = url.split('?', 1);
-  return path.startsWith(basePath) ? path.slice(basePath.length) : undefined;
+  return path === base || path.startsWith(`${base}/`) ? path.slice(base.length) : undefined;
 }
 
 function methodNotAllowed(method: string): Answer {

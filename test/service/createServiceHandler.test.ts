@@ -207,6 +207,13 @@ test('it mounts in Express, and leaves other paths to the application', async ()
   ]);
 });
 
+test.each(['/internal', '/internal/'])('below %s are the paths, and beside it none', async (basePath) => {
+  await using service = await serve(undefined, { basePath });
+  const statusOf = async (path: string) => (await fetch(service.url + path)).status;
+  const asked = ['/internal/livez', '/internal/livez?x', '/internal', '/internallivez', '/livez'];
+  expect(await Promise.all(asked.map(statusOf))).toEqual([200, 200, 404, 404, 404]);
+});
+
 test('it mounts in Fastify, also below a prefix', async () => {
   const app = fastify();
   const handler = createServiceHandler(manager());
