@@ -182,8 +182,12 @@ function isAnyBehind({ replicas }: LagView, lsn: Lsn): boolean {
   return false;
 }
 
-/** A position is no further than the end of the log after it was given; of another timeline only that can be said. */
+/**
+ * A position is no further than the end of the log after it was given; of an older timeline only that can be said. Of a newer one
+ * nothing can be said: there is a primary that this process does not know yet, and what the known one has tells nothing of it.
+ */
 function givenFloor({ position, givenAtMs }: GivenPosition, { timeline, covering }: PrimaryView): Lsn | null {
+  if (position.timeline > timeline) return null;
   const atMost = firstSampleFrom(covering, givenAtMs);
   if (position.timeline !== timeline) return atMost;
   return atMost !== null && atMost < position.lsn ? atMost : position.lsn;

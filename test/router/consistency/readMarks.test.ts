@@ -128,3 +128,16 @@ test('a position from elsewhere is a floor; of another timeline, or beyond the e
     'a position of another timeline is not covered by a sample of the primary yet',
   );
 });
+
+test('a position of a newer timeline waits for the primary of that timeline, whatever the old one has', () => {
+  const marks = new ReadMarks();
+  marks.notePosition({ timeline: 6, lsn: lsn(120) }, 600);
+  expect(marks.needs(ryw, view)).toEqual({
+    ...noNeeds,
+    primaryOnly: 'a position of another timeline is not covered by a sample of the primary yet',
+    wantsProbes: true,
+  });
+  expect(marks.position(view)).toBe('pending');
+  const promoted = lagView([], primaryView({ timeline: 6, covering: samples(6, [900, 150]) }));
+  expect(marks.needs(ryw, promoted).floor).toEqual({ timeline: 6, lsn: 120n });
+});
