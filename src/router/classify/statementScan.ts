@@ -151,7 +151,7 @@ export class StatementScan {
     const lexer = this.#lexer;
     let isRun = false;
     while (lexer.kind !== token.CLOSE && !this.#words.isAtEnd(0)) {
-      const isAnalyze = lexer.word === token.ANALYZE || lexer.word === token.ANALYSE;
+      const isAnalyze = this.#isAnalyze();
       let value = 'true';
       for (lexer.next(); !this.#isOptionEnd(); lexer.next()) value = this.#words.text();
       isRun ||= isAnalyze && !/^'?(?:false|off|0)'?$/i.test(value);
@@ -159,6 +159,14 @@ export class StatementScan {
     }
     lexer.next();
     return isRun;
+  }
+
+  /** With quotes the name of an option means the same. One with Unicode escapes may be any, so it counts as this one. */
+  #isAnalyze(): boolean {
+    const { kind, isEscaped } = this.#lexer;
+    if (kind === token.QUOTED && isEscaped) return true;
+    const name = this.#words.text();
+    return name === 'analyze' || name === 'analyse';
   }
 
   #isOptionEnd(): boolean {
