@@ -21,7 +21,13 @@ export function errorOf(
     case 'connection':
       return phase === 'connecting'
         ? new RouterError('RPG_PRIMARY_UNREACHABLE', `cannot connect to ${name}: ${messageOf(error)}`, cause)
-        : outcomeUnknown(name, error);
+        : isRead
+          ? new RouterError(
+              'RPG_PRIMARY_UNREACHABLE',
+              `lost ${name} during the read, run it again: ${messageOf(error)}`,
+              cause,
+            )
+          : outcomeUnknown(name, error);
     case 'timeout':
       return isRead ? error : outcomeUnknown(name, error);
     case 'untrusted':
@@ -37,9 +43,13 @@ export function errorOf(
 }
 
 /** Of a statement inside of a transaction. `mayEnd`: it may have been a COMMIT. */
-export function errorInTransaction(instance: string, { kind, error }: Failure, mayEnd: boolean): unknown {
+export function errorInTransaction(
+  instance: string,
+  { kind, phase, error }: Failure,
+  mayEnd: boolean,
+): unknown {
   if (kind !== 'connection' && kind !== 'timeout') return error;
-  if (mayEnd) return outcomeUnknown(instance, error);
+  if (mayEnd && phase === 'querying') return outcomeUnknown(instance, error);
   return new RouterError(
     'RPG_TRANSACTION_LOST',
     `lost ${instance} before the end of the transaction, which is rolled back, run the whole of it again: ${messageOf(error)}`,
@@ -86,10 +96,10 @@ export function failoverInProgress({ name }: PrimaryEndpoint, cause: unknown): R
   );
 }
 
-export function denied(sql: string, verdict: Verdict): RouterError {
+export function denied(sql: string | undefined, verdict: Verdict): RouterError {
   return new RouterError(
     'RPG_STATEMENT_DENIED',
-    `refused, allow it by classification.allowDenied if it is meant: ${explainVerdict(sql, verdict).reason}`,
+    `refused, allow it by classification.allowDenied if it is meant: ${explainVerdict(sql ?? '', verdict).reason}`,
   );
 }
 

@@ -29,6 +29,9 @@ export interface Failure {
 }
 
 export function judgeFailure(error: unknown, phase: FailurePhase): Failure {
+  if (phase === 'querying' && refusalMessages.some((it) => messageOf(error).startsWith(it))) {
+    return { kind: 'connection', phase: 'connecting', error, isConnectionUsable: false };
+  }
   const kind = phase === 'connecting' ? connectingKind(error) : queryingKind(error);
   return { kind, phase, error, isConnectionUsable: kind !== 'connection' && isSqlState(codeOf(error)) };
 }
@@ -81,9 +84,15 @@ const untrustedCodes: ReadonlySet<string> = new Set([
 // having crashed, or not accepting statements yet.
 const hangUpStates = /^(08...|57P0[1-5])$/;
 
-// What pg says when the socket closed under it. None of these has a code.
-const hangUpMessages = [
-  'Connection terminated',
+// protocol_violation: PostgreSQL says so of a statement with too many values, and goes on; what ends the connection is FATAL.
+const protocolViolation = '08P01';
+const endsConnection = /^(FATAL|PANIC)$/;
+
+// What pg says when the socket closed under it. It has no code.
+const hangUpMessage = 'Connection terminated';
+
+// What pg says, instead of sending anything, when the connection was gone before.
+const refusalMessages = [
   'Client has encountered a connection error and is not queryable',
   'Client was closed and is not queryable',
 ];
@@ -94,12 +103,14 @@ function queryingKind(error: unknown): FailureKind {
   const code = codeOf(error);
   const message = messageOf(error);
   if (isSqlState(code)) {
+    if (code === protocolViolation)
+      return endsConnection.test(severityOf(error)) ? 'connection' : 'statement';
     if (hangUpStates.test(code)) return 'connection';
     return code === '40001' && message.includes('conflict with recovery') ? 'conflict' : 'statement';
   }
   if (message === timeoutMessage) return 'timeout';
   const isSocketError = code !== undefined && /^E[A-Z_]+$/.test(code) && hasSystemCall(error);
-  return isSocketError || hangUpMessages.some((it) => message.startsWith(it)) ? 'connection' : 'statement';
+  return isSocketError || message.startsWith(hangUpMessage) ? 'connection' : 'statement';
 }
 
 function isSqlState(code: string | undefined): code is string {
@@ -110,6 +121,10 @@ function isSqlState(code: string | undefined): code is string {
 export function codeOf(error: unknown): string | undefined {
   const code = typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined;
   return typeof code === 'string' ? code : undefined;
+}
+
+function severityOf(error: unknown): string {
+  return typeof error === 'object' && error !== null && 'severity' in error ? String(error.severity) : '';
 }
 
 function hasSystemCall(error: unknown): boolean {

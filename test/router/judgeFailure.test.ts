@@ -1,5 +1,7 @@
 import { expect, test } from 'vitest';
+import { errorInTransaction, errorOf } from '../../src/router/failures.ts';
 import { judgeFailure, messageOf } from '../../src/router/judgeFailure.ts';
+import { primaryEndpoint } from '../fixtures/endpointsDocument.ts';
 
 const withCode = (code: string, message = 'x', more: object = {}) =>
   Object.assign(new Error(message), { code, ...more });
@@ -38,6 +40,8 @@ test.each([
   ['a crash', withCode('57P02'), 'connection', false],
   ['a broken connection', withCode('08006'), 'connection', false],
   ['a reset', ofSocket('ECONNRESET'), 'connection', false],
+  ['too many values', withCode('08P01', 'x', { severity: 'ERROR' }), 'statement', true],
+  ['a pooler without a server', withCode('08P01', 'x', { severity: 'FATAL' }), 'connection', false],
   ['a closed socket', new Error('Connection terminated unexpectedly'), 'connection', false],
   ['a silent server', new Error('Query read timeout'), 'timeout', false],
   ['a value that cannot be sent', new TypeError('Converting circular structure to JSON'), 'statement', false],
@@ -45,6 +49,29 @@ test.each([
   ['something that is no error', 'out of order', 'statement', false],
 ])('after the statement was sent: %s', (_, error, kind, isConnectionUsable) => {
   expect(judgeFailure(error, 'querying')).toEqual({ kind, phase: 'querying', isConnectionUsable, error });
+});
+
+test.each([
+  'Client has encountered a connection error and is not queryable',
+  'Client was closed and is not queryable',
+])('of %s nothing was sent', (message) => {
+  const error = new Error(message);
+  const failure = { kind: 'connection', phase: 'connecting', isConnectionUsable: false, error } as const;
+  expect(judgeFailure(error, 'querying')).toEqual(failure);
+  const primary = primaryEndpoint({ name: 'orders-1' });
+  expect(errorOf(primary, failure, false)).toMatchObject({ code: 'RPG_PRIMARY_UNREACHABLE' });
+  expect(errorInTransaction('orders-1', failure, true)).toMatchObject({ code: 'RPG_TRANSACTION_LOST' });
+});
+
+test('a write that is lost on its way has an unknown outcome, and a read has none to find out', () => {
+  const failure = judgeFailure(new Error('Connection terminated unexpectedly'), 'querying');
+  const primary = primaryEndpoint({ name: 'orders-1' });
+  expect(errorOf(primary, failure, false)).toMatchObject({ code: 'RPG_OUTCOME_UNKNOWN' });
+  expect(errorOf(primary, failure, true)).toMatchObject({
+    code: 'RPG_PRIMARY_UNREACHABLE',
+    isRetryable: true,
+    message: 'lost orders-1 during the read, run it again: Connection terminated unexpectedly',
+  });
 });
 
 test('an error about several addresses is told in words', () => {
