@@ -3,7 +3,6 @@
 export {
   afterFailure,
   type Health,
-  judgeReplica,
   type ReplicaVerdict,
   restBounds,
 } from './balance/judgeReplica.ts';
