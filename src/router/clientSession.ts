@@ -181,7 +181,7 @@ export class ClientSession {
   }
 
   async #transactionError(held: Held, call: Call, failure: Failure): Promise<unknown> {
-    const mayEnd = held.role === 'primary' && mayCommit.test(call.statement.text);
+    const mayEnd = held.role === 'primary' && mayCommit.test(call.statement.text ?? 'commit');
     if (failure.kind === 'connection' || failure.kind === 'timeout') {
       this.#router.noteConnectionLost(held.endpoint.name);
     }

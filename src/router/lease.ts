@@ -8,7 +8,7 @@ import type { PoolClient } from 'pg';
 import type { Clock } from '../lib/clock.ts';
 import { sendCancelRequest } from './cancelRequest.ts';
 import { type Failure, judgeFailure } from './judgeFailure.ts';
-import { type Answer, type Callback, isSubmittable, type Statement } from './statement.ts';
+import { type Answer, type Callback, isSubmittable, nameWithoutText, type Statement } from './statement.ts';
 
 export type Attempt =
   | { readonly kind: 'answered'; readonly result: Answer }
@@ -18,6 +18,8 @@ export type Attempt =
 interface DriverState {
   /** False from the moment a statement is sent until the server is ready for the next one. */
   readonly readyForQuery: boolean;
+  /** The names of the statements that the connection has, as keys. */
+  readonly connection: { readonly parsedStatements: Readonly<Record<string, string>> };
 }
 
 export interface LeaseOwner {
@@ -55,6 +57,7 @@ export class Lease {
   /** One statement at a time. A failure is a value. */
   async run(statement: Statement): Promise<Attempt> {
     try {
+      this.#assertIsPrepared(nameWithoutText(statement));
       const result = await this.client.query(statement.config as string, statement.values);
       return { kind: 'answered', result };
     } catch (error) {
@@ -105,6 +108,16 @@ export class Lease {
     this.client.release(how instanceof Error ? how : isClean ? undefined : true);
     for (const action of this.#afterwards) action();
     void (this.#cancelling ?? Promise.resolve()).finally(() => this.#owner.onReturned());
+  }
+
+  /** Else the driver would prepare an empty statement of that name, and the write would be lost without an error. */
+  #assertIsPrepared(name: string | undefined): void {
+    if (name === undefined || name === '') return;
+    const { parsedStatements } = (this.client as unknown as DriverState).connection;
+    if (Object.hasOwn(parsedStatements, name)) return;
+    // As the server says it.
+    const message = `prepared statement "${name}" does not exist on this connection, give its text with the name`;
+    throw Object.assign(new Error(message), { code: '26000' });
   }
 
   #judge(error: unknown, { config }: Statement): Failure {

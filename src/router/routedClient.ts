@@ -6,7 +6,6 @@
 
 import { EventEmitter } from 'node:events';
 import {
-  type CustomTypesConfig,
   escapeIdentifier,
   escapeLiteral,
   type PoolClient,
@@ -18,9 +17,19 @@ import {
 import { ClientSession } from './clientSession.ts';
 import { deliver } from './deliver.ts';
 import type { Call, Router } from './router.ts';
-import { isSubmittable, readQueryArguments, type Statement, statementOf } from './statement.ts';
+import {
+  isSubmittable,
+  nameWithoutText,
+  plainConfig,
+  readQueryArguments,
+  type Statement,
+  statementOf,
+} from './statement.ts';
 
 const forwarded = ['notification', 'notice', 'error', 'end'] as const;
+
+/** More names than an application prepares. The oldest one goes, and runs only where it is prepared. */
+const maxNamedTexts = 1_000;
 
 export class RoutedClient extends EventEmitter {
   readonly escapeIdentifier = escapeIdentifier;
@@ -29,6 +38,7 @@ export class RoutedClient extends EventEmitter {
   readonly #session: ClientSession;
   readonly #onReleased: () => void;
   readonly #forward = new Map<string, (...args: unknown[]) => void>();
+  readonly #textOfName = new Map<string, string>();
   #types: TypeOverrides | undefined;
   #queue: Promise<unknown> = Promise.resolve();
   #underWay = 0;
@@ -67,7 +77,9 @@ export class RoutedClient extends EventEmitter {
       );
       return config;
     }
-    const answer = this.#enqueue(this.#typed(given.statement), (call) => this.#session.run(call));
+    const answer = this.#enqueue(this.#typed(this.#withText(given.statement)), (call) =>
+      this.#session.run(call),
+    );
     return deliver(answer, given.callback);
   }
 
@@ -179,13 +191,30 @@ export class RoutedClient extends EventEmitter {
     return answer;
   }
 
+  /** A name alone means what it meant before on this client, on whichever connection it runs. */
+  #withText(statement: Statement): Statement {
+    const { text, config } = statement;
+    const named = nameWithoutText(statement);
+    if (named !== undefined) {
+      const known = this.#textOfName.get(named);
+      if (known === undefined) return statement;
+      return { ...statement, text: known, config: { ...plainConfig(config as QueryConfig), text: known } };
+    }
+    if (text === undefined || typeof config !== 'object' || isSubmittable(config)) return statement;
+    if (typeof config.name !== 'string') return statement;
+    this.#textOfName.set(config.name, text);
+    const [oldest] = this.#textOfName.keys();
+    if (this.#textOfName.size > maxNamedTexts && oldest !== undefined) this.#textOfName.delete(oldest);
+    return statement;
+  }
+
   /** The parsers of this client, which `pg` keeps with the connection. */
   #typed(statement: Statement): Statement {
     if (this.#types === undefined) return statement;
-    const config = statement.config as string | (QueryConfig & { types?: CustomTypesConfig });
+    const config = statement.config as string | QueryConfig;
     if (typeof config === 'string') return { ...statement, config: { text: config, types: this.#types } };
     if (config.types !== undefined) return statement;
-    return { ...statement, config: Object.create(config, { types: { value: this.#types } }) as QueryConfig };
+    return { ...statement, config: { ...plainConfig(config), types: this.#types } };
   }
 
   #follow(client: PoolClient, how: 'on' | 'off'): void {

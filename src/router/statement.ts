@@ -24,8 +24,8 @@ export type RoutedQuery = <R extends QueryResultRow = QueryResultRow, I = unknow
 ) => Promise<QueryResult<R>>;
 
 export interface Statement extends RoutingOptions {
-  /** Empty when the driver is given a name only. */
-  readonly text: string;
+  /** Undefined when the caller gives none: for a name only, or an object that talks to the connection in its own way. */
+  readonly text: string | undefined;
   /** As the driver takes it. */
   readonly config: string | QueryConfig | Submittable;
   readonly values: unknown[] | undefined;
@@ -53,22 +53,21 @@ export function readQueryArguments(
   const given = asCallback(callback) ?? asCallback(values);
   const rest = typeof values === 'function' ? undefined : (values as unknown[] | undefined);
   if (typeof config !== 'object' || config === null) {
-    const text = typeof config === 'string' ? config : '';
+    const text = asText(config);
     return { statement: { text, config: config as string, values: rest }, callback: given };
   }
   const { text, cursor, route, consistency } = config as {
     text?: unknown;
     cursor?: { text?: unknown };
   } & RoutingOptions;
-  const words = typeof text === 'string' ? text : typeof cursor?.text === 'string' ? cursor.text : '';
   const own = isSubmittable(config) ? undefined : asCallback((config as { callback?: unknown }).callback);
   return {
     statement: {
-      text: words,
+      text: asText(text) ?? asText(cursor?.text),
       route,
       consistency,
       values: rest,
-      config: own === undefined ? (config as QueryConfig | Submittable) : withoutCallback(config),
+      config: own === undefined ? (config as QueryConfig | Submittable) : plainConfig(config as QueryConfig),
     },
     callback: given ?? own,
   };
@@ -81,9 +80,35 @@ export function isSubmittable(config: unknown): config is Submittable {
   );
 }
 
-/** What `pg` would run, apart from the callback, which is called by the router. */
-function withoutCallback(config: object): QueryConfig {
-  return Object.create(config, { callback: { value: undefined } }) as QueryConfig;
+// What `pg` reads of a config, apart from the callback, which is called by the router.
+const driverFields = [
+  'text',
+  'values',
+  'name',
+  'rowMode',
+  'types',
+  'binary',
+  'rows',
+  'portal',
+  'queryMode',
+  'query_timeout',
+] as const;
+
+/** A copy, because the getters of a class may need the object itself. */
+export function plainConfig(config: QueryConfig): QueryConfig {
+  const given = config as QueryConfig & { readonly [field in (typeof driverFields)[number]]?: unknown };
+  const fields = driverFields.map((field) => [field, given[field]] as const);
+  return Object.fromEntries(fields.filter(([, value]) => value !== undefined)) as unknown as QueryConfig;
+}
+
+/** The name of a prepared statement that is given without its text, so that only a connection that has it can run it. */
+export function nameWithoutText({ text, config }: Statement): string | undefined {
+  if (text !== undefined || typeof config !== 'object' || isSubmittable(config)) return undefined;
+  return asText((config as QueryConfig | null)?.name);
+}
+
+function asText(value: unknown): string | undefined {
+  return typeof value === 'string' ? value : undefined;
 }
 
 function asCallback(value: unknown): Callback | undefined {

@@ -25,6 +25,9 @@ export interface ClassifierSettings extends ClassifySettings {
  */
 export const refusalStates: ReadonlySet<string> = new Set(['25006', '55000', '0A000', 'XX000']);
 
+/** Of a statement without a text, which may be anything. */
+const noText: Verdict = { route: 'primary', rule: 'no-text', position: 0, pins: 'nothing' };
+
 /** More shapes than an application has statements that are wrongly taken for reads. The oldest one goes. */
 const maxLearned = 1_000;
 
@@ -40,8 +43,9 @@ export class Classifier {
     for (const rule of settings.learned ?? []) this.#add(rule);
   }
 
-  /** Never throws. The object is shared between calls. */
-  verdictOf(sql: string): Verdict {
+  /** Never throws. The object is shared between calls. Undefined: the text is not known. */
+  verdictOf(sql: string | undefined): Verdict {
+    if (sql === undefined) return noText;
     const text = withoutTrailingComment(sql);
     const known = this.#cache.get(text);
     if (known !== undefined) return known;
@@ -51,8 +55,8 @@ export class Classifier {
   }
 
   /** A replica has refused the statement: from now on its shape runs on the primary. Other errors teach nothing. */
-  learn(sql: string, sqlState: string): void {
-    if (!refusalStates.has(sqlState) || this.verdictOf(sql).route !== 'replica') return;
+  learn(sql: string | undefined, sqlState: string): void {
+    if (sql === undefined || !refusalStates.has(sqlState) || this.verdictOf(sql).route !== 'replica') return;
     this.#add({ fingerprint: fingerprintOf(sql), sqlState });
     this.#cache.clear();
   }

@@ -64,6 +64,10 @@ export const rules = {
     because: 'the text cannot be read from here on, as PostgreSQL would find too',
   },
   'too-long': { route: 'primary', because: 'the text is longer than what is worth reading' },
+  'no-text': {
+    route: 'primary',
+    because: 'the text is not known: it was given by name, or inside an object',
+  },
   learned: { route: 'primary', because: 'a replica has refused a statement of this shape before' },
   'denied-function': {
     route: 'denied',
