@@ -30,5 +30,7 @@ export {
 export { RouterError, type RouterErrorCode } from './routerError.ts';
 export type { ReplicaManagerOptions } from './routerOptions.ts';
 export type { InstanceStatus, ReplicaManagerStatus, ReplicaStatus } from './routerStatus.ts';
+export { type StaticTopology, staticSource } from './sources/staticSource.ts';
+export type { Topology, TopologySource } from './sources/topologySource.ts';
 export type { RoutedQuery, RoutedQueryConfig, RoutingOptions } from './statement.ts';
 export type { TransactionOptions } from './transaction.ts';
