@@ -56,11 +56,6 @@ function loginOf({ username, password, database, ca }: Credentials, driver: Pool
   };
 }
 
-/** What a probe needs of them: nothing that sets up a session, which a pooler might refuse, and no bound that is not its own. */
-export function probeLogin({ host, port, user, password, database, ssl }: PoolConfig): PoolConfig {
-  return { host, port, user, password, database, ssl };
-}
-
 /** Where `pg` would connect to by these options, the connection string and the environment (`PGHOST`, …). */
 export interface DriverTarget {
   readonly host: string;

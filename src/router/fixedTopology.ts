@@ -26,9 +26,14 @@ export class FixedTopology implements TopologySource {
     this.topology = { document: fixedDocument(primary, replicas), credentials };
   }
 
-  async follow(onChange: (topology: Topology) => void, clock: Clock): Promise<void> {
+  async follow(onChange: (topology: Topology) => void, clock: Clock, signal: AbortSignal): Promise<void> {
+    if (signal.aborted) return;
+    const ended = new Promise<void>((resolve) => {
+      signal.addEventListener('abort', () => resolve(), { once: true });
+    });
     this.confirmedAtMs = clock.now();
     onChange(this.topology);
+    await ended;
   }
 }
 

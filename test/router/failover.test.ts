@@ -1,0 +1,55 @@
+// What a pool notices when the primary changes, with nobody who tells it.
+
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { RoutedPool } from '../../src/router/index.ts';
+import { routedPool } from '../fixtures/poolKinds.ts';
+import { startTemporaryPostgres, type TemporaryPostgres, until } from '../fixtures/temporaryPostgres.ts';
+
+let postgres: TemporaryPostgres;
+let pool: RoutedPool;
+
+beforeAll(async () => {
+  postgres = await startTemporaryPostgres({ replicas: 2 });
+  await postgres.primary.query('CREATE TABLE orders (id int PRIMARY KEY)');
+  await postgres.caughtUp();
+  pool = routedPool(postgres);
+}, 60_000);
+afterAll(async () => {
+  await pool.end();
+  await postgres[Symbol.asyncDispose]();
+});
+
+test('a read sees what the pool has written before, every time', async () => {
+  for (let id = 1; id <= 100; id += 1) {
+    await pool.query('INSERT INTO orders VALUES ($1)', [id]);
+    expect((await pool.query('SELECT count(*)::int AS n FROM orders')).rows).toEqual([{ n: id }]);
+  }
+  await until('replicas serve again', async () => {
+    const { rows } = await pool.query(
+      `SELECT count(*)::int AS n, current_setting('cluster_name') AS server FROM orders`,
+    );
+    expect(rows[0].n).toBe(100);
+    return rows[0].server !== 'orders-1';
+  });
+});
+
+test('writes find the promoted replica, and what did not run is said to be retryable', async () => {
+  const [replica] = postgres.replicas;
+  if (replica === undefined) throw new Error('there are two replicas');
+  await postgres.caughtUp();
+  await postgres.primary.stop('immediate');
+  const first = await pool.query('INSERT INTO orders VALUES (101)').catch((it: unknown) => it);
+  expect(first).toMatchObject({ code: 'RPG_PRIMARY_UNREACHABLE', isRetryable: true });
+  await replica.promote();
+  await until('a write is accepted', () =>
+    pool.query('INSERT INTO orders VALUES (101)').then(
+      () => true,
+      ({ isRetryable }: { isRetryable: boolean }) => {
+        expect(isRetryable).toBe(true);
+        return false;
+      },
+    ),
+  );
+  expect((await pool.query('SELECT count(*)::int AS n FROM orders')).rows).toEqual([{ n: 101 }]);
+  expect(pool.status()).toMatchObject({ primary: { name: 'orders-2' } });
+});
