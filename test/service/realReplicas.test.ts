@@ -4,7 +4,7 @@ import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { HealthAnswer, InfoAnswer, LagAnswer } from '../../src/service/guideAnswers.ts';
+import type { HealthAnswer, InfoAnswer, LagAnswer, StatsAnswer } from '../../src/service/guideAnswers.ts';
 import type { TopologyAnswer } from '../../src/service/topologyAnswer.ts';
 import { type ServiceProcess, startService } from '../fixtures/serviceProcess.ts';
 import { startTemporaryPostgres, type TemporaryPostgres, until } from '../fixtures/temporaryPostgres.ts';
@@ -70,6 +70,7 @@ test('replicas that are well are healthy, their lag is known, and the scripts ar
     replicaCount: 2,
     hasReadReplicas: true,
   });
+  expect([0, 1]).toContain((await get<StatsAnswer>('/database/replica/stats')).currentReplicaIndex);
   expect(await run('replica_health_check.sh')).toEqual({ code: 0, text: 'Replica health check passed' });
   expect(await run('replica_lag_monitor.sh')).toMatchObject({ code: 0 });
 });

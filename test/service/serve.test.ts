@@ -3,6 +3,8 @@
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { createReplicaManager } from '../../src/router/index.ts';
+import { readRouterEnvironment } from '../../src/router/routerEnvironment.ts';
 import { endpointsDocument } from '../fixtures/endpointsDocument.ts';
 import { MountedFolder } from '../fixtures/mountedFolder.ts';
 import { asPrimary, asReplica } from '../fixtures/routedTopology.ts';
@@ -84,6 +86,26 @@ test.each(['src/serviceMain.ts', 'src/main.ts'])(
     expect(service.lines.join()).not.toContain(postgres.password);
   },
 );
+
+test('an application that names the stream in its environment follows the service', async () => {
+  publish(60);
+  await using service = await startService(environment);
+  await using manager = createReplicaManager(
+    readRouterEnvironment({
+      REPLICA_MANAGER_ENDPOINTS_URL: `${service.url}/endpoints/stream`,
+      REPLICA_MANAGER_ENDPOINTS_FILE: '/nowhere/endpoints.json',
+      REPLICA_MANAGER_CREDENTIALS_DIR: secret.path,
+      REPLICA_MANAGER_TLS: 'off',
+    }),
+  );
+  const { rows } = await manager.getReadReplica().exec("SELECT current_setting('cluster_name') AS server");
+  expect(rows).toEqual([{ server: 'orders-2' }]);
+  publish(61);
+  await until('the next document is followed', () => manager.status().generation === 61);
+  expect(manager.status().sources).toContainEqual(
+    expect.objectContaining({ origin: expect.stringContaining('/endpoints/stream'), isInUse: true }),
+  );
+});
 
 test('a wrong environment is told with every mistake at once', () => {
   const wrong = { REPLICA_MANAGER_PORT: '70000', LOG_LEVEL: 'loud', REPLICA_MANAGER_TLS: 'maybe' };
