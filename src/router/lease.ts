@@ -107,7 +107,8 @@ export class Lease {
     const isClean = how === 'keep' && this.#isUsable && !this.isInTransaction;
     this.client.release(how instanceof Error ? how : isClean ? undefined : true);
     for (const action of this.#afterwards) action();
-    void (this.#cancelling ?? Promise.resolve()).finally(() => this.#owner.onReturned());
+    if (this.#cancelling === undefined) this.#owner.onReturned();
+    else void this.#cancelling.finally(() => this.#owner.onReturned());
   }
 
   /** Else the driver would prepare an empty statement of that name, and the write would be lost without an error. */

