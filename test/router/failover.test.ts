@@ -1,8 +1,8 @@
 // What a pool notices when the primary changes, with nobody who tells it.
 
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { RoutedPool } from '../../src/router/index.ts';
-import { routedPool } from '../fixtures/poolKinds.ts';
+import { RoutedPool } from '../../src/router/index.ts';
+import { loginTo, routedPool } from '../fixtures/poolKinds.ts';
 import { startTemporaryPostgres, type TemporaryPostgres, until } from '../fixtures/temporaryPostgres.ts';
 
 let postgres: TemporaryPostgres;
@@ -31,6 +31,21 @@ test('a read sees what the pool has written before, every time', async () => {
     expect(rows[0].n).toBe(100);
     return rows[0].server !== 'orders-1';
   });
+});
+
+test('a server that is no primary any more is told so, and its connections are let go', async () => {
+  const [, standby] = postgres.replicas;
+  await using demoted = new RoutedPool({ ...loginTo(postgres), port: standby?.port });
+  expect((await demoted.query('SELECT 1 AS one')).rows).toEqual([{ one: 1 }]);
+  const refused = await demoted.query('INSERT INTO orders VALUES (0)').catch((it: unknown) => it);
+  expect(refused).toMatchObject({
+    code: 'RPG_FAILOVER_IN_PROGRESS',
+    isRetryable: true,
+    cause: { code: '25006' },
+  });
+  expect(demoted.totalCount).toBe(0);
+  const ownFault = pool.query({ text: 'BEGIN READ ONLY; INSERT INTO orders VALUES (0); COMMIT' });
+  await expect(ownFault).rejects.toMatchObject({ code: '25006' });
 });
 
 test('writes find the promoted replica, and what did not run is said to be retryable', async () => {
