@@ -84,6 +84,8 @@ export interface RouterCounters {
   readonly denied: number | null;
   /** Statements that a replica refused and that go to the primary since. */
   readonly learned: number | null;
+  /** Tokens of clients that were ignored: forged, cut off, too old, or signed with an unknown key. */
+  readonly ignoredTokens: number | null;
 }
 
 export interface ReplicaManagerStatus {
@@ -173,6 +175,7 @@ const notCounted: RouterCounters = {
   retries: null,
   denied: null,
   learned: null,
+  ignoredTokens: null,
 };
 
 function describeInstance(

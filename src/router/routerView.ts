@@ -40,7 +40,11 @@ export function statusOf(router: Router): ReplicaManagerStatus {
     nowMs: router.deps.clock.now(),
     countsOf: (endpoint) => router.pools.countsOf(endpoint),
     ...(facts === undefined ? {} : { verdictOf: (replica) => judgeReplica(replica, facts) }),
-    counters: { ...router.counters, learned: router.classifier.exportLearned().length },
+    counters: {
+      ...router.counters,
+      learned: router.classifier.exportLearned().length,
+      ignoredTokens: router.planner.ignoredTokens,
+    },
   });
 }
 

@@ -145,6 +145,7 @@ const topologySchemas: Readonly<Record<string, Schema>> = {
       retries: countOrNull,
       denied: countOrNull,
       learned: countOrNull,
+      ignoredTokens: countOrNull,
     }),
     problems: list(text),
     timestamp,

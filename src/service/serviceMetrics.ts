@@ -103,11 +103,12 @@ const counterHelp: Readonly<Record<keyof RouterCounters, string>> = {
   retries: 'Statements that were sent once more.',
   denied: 'Statements that were refused before they were sent.',
   learned: 'Statements that a replica refused and that go to the primary since.',
+  ignoredTokens: 'Consistency tokens of clients that were not believed.',
 };
 
 function counterFamilies(counters: RouterCounters): MetricFamily[] {
   return Object.entries(counterHelp).map(([name, help]) => ({
-    name: `${prefix}${name}`,
+    name: `${prefix}${name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)}`,
     type: 'counter',
     help,
     samples: known(counters[name as keyof RouterCounters]),

@@ -42,7 +42,15 @@ test('without any observation everything that would have to be measured is unkno
       lag: { seconds: null, bytes: null, atLeastSeconds: 0, reason: 'has not been observed' },
       verdict: { kind: 'serving' },
     },
-    counters: { reads: null, writes: null, fallbacks: null, retries: null, denied: null, learned: null },
+    counters: {
+      reads: null,
+      writes: null,
+      fallbacks: null,
+      retries: null,
+      denied: null,
+      learned: null,
+      ignoredTokens: null,
+    },
     sources: [],
     currentReplicaIndex: null,
   });

@@ -6,7 +6,7 @@
 import type { EndpointsDocument, ReplicaEndpoint } from '../../endpoints/endpointsDocument.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { Consistency } from '../consistency/consistency.ts';
-import { formatToken, parseTokens } from '../consistency/consistencyToken.ts';
+import { formatToken, parseTokens, type TokenContext } from '../consistency/consistencyToken.ts';
 import { LagBook } from '../consistency/lagBook.ts';
 import { planWait } from '../consistency/planWait.ts';
 import { ReadMarks } from '../consistency/readMarks.ts';
@@ -61,6 +61,11 @@ export class ReadPlanner implements ScopeUser {
   readonly #balancer: ReadBalancer;
   /** Every write of the pool; not its reads, which would tie the whole pool to one instance. */
   readonly #poolMarks = new ReadMarks();
+  #primaryName: string | null = null;
+  /** As the document says, and as the primary last answered. */
+  #publishedSystem: string | null = null;
+  #observedSystem: string | null = null;
+  #ignoredTokens = 0;
   #waitAgainAtMs = Number.NEGATIVE_INFINITY;
   #noteServingAtMs = Number.NEGATIVE_INFINITY;
 
@@ -72,11 +77,17 @@ export class ReadPlanner implements ScopeUser {
 
   /** Before anything is routed by a new document or to a new primary. */
   follow(document: EndpointsDocument, primary: string | null): void {
+    this.#primaryName = primary;
+    this.#publishedSystem = document.topology.systemIdentifier;
     this.book.follow(document, primary);
     this.#balancer.follow(new Set(document.replicas.map(({ name }) => name)));
   }
 
   note(observation: Observation): void {
+    const { instance, probe } = observation;
+    if (instance === this.#primaryName && probe.kind === 'answered' && probe.role === 'primary') {
+      this.#observedSystem = probe.systemIdentifier ?? this.#observedSystem;
+    }
     this.book.note(observation);
   }
 
@@ -196,15 +207,27 @@ export class ReadPlanner implements ScopeUser {
 
   acceptToken(token: string, marks: ReadMarks): void {
     const nowMs = this.#deps.clock.now();
-    for (const reading of parseTokens(token, this.#settings.tokenKeys)) {
+    for (const reading of parseTokens(token, this.#settings.tokenKeys, this.#tokenContext())) {
       if (reading.kind === 'position') marks.notePosition(reading.position, nowMs);
-      else marks.noteEverythingBefore(nowMs, describePending(reading));
+      else if (reading.kind === 'pending') marks.noteEverythingBefore(nowMs, 'the write of a token');
+      else if (reading.kind === 'invalid') this.#ignoredTokens += 1;
     }
+  }
+
+  /** Tokens that were not believed. */
+  get ignoredTokens(): number {
+    return this.#ignoredTokens;
   }
 
   issueToken(marks: ReadMarks): string | undefined {
     const position = marks.position(this.book.view);
-    return position === null ? undefined : formatToken(position, this.#settings.tokenKeys);
+    if (position === null) return undefined;
+    return formatToken(position, this.#settings.tokenKeys, this.#tokenContext());
+  }
+
+  #tokenContext(): TokenContext {
+    const systemIdentifier = this.#publishedSystem ?? this.#observedSystem;
+    return { systemIdentifier, wallMs: this.#deps.clock.wallNow().getTime() };
   }
 
   /** A bounded read outside of scopes has no writes of its own. */
@@ -219,10 +242,4 @@ export class ReadPlanner implements ScopeUser {
 function servingNames(facts: ReadFacts): string[] {
   const serving = replicasOf(facts).filter((replica) => verdictOf(replica, facts).kind === 'serving');
   return serving.map(({ name }) => name);
-}
-
-function describePending(reading: { kind: 'pending' } | { kind: 'invalid'; reason: string }): string {
-  return reading.kind === 'pending'
-    ? 'the write of a token'
-    : `a token that is not believed (${reading.reason})`;
 }

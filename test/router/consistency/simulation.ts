@@ -112,7 +112,8 @@ class Simulation {
   }
 
   #newProcess(): SimulatedProcess {
-    const clock = { now: () => this.#servers.nowMs } as ReadPlannerDeps['clock'];
+    const now = () => this.#servers.nowMs;
+    const clock = { now, wallNow: () => new Date(now()) } as ReadPlannerDeps['clock'];
     const deps = { clock, random: this.#random, wake: () => {} };
     const planner = new ReadPlanner({ ...readDefaults, slowStartMs: 0, tokenKeys: ['a key of both'] }, deps);
     const process = { planner, primary: 'orders-1', nextProbeMs: new Map(), poolWrites: [] };
