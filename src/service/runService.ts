@@ -8,6 +8,7 @@ import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
 import { createReplicaManager, type ReplicaManager } from '../router/createReplicaManager.ts';
 import { createServiceHandler } from './createServiceHandler.ts';
+import { isDoneInTime } from './isDoneInTime.ts';
 import type { ServiceSettings } from './serviceEnvironment.ts';
 
 export interface ServiceDeps {
@@ -47,7 +48,7 @@ export async function runService(
     handler.close();
     await drain(server, clock);
   } finally {
-    const isEnded = await isDoneInTime(manager.end(), clock);
+    const isEnded = await isDoneInTime(manager.end(), maxDrainMs, clock);
     if (!isEnded) log.warn({}, 'some connections to the databases did not close in time');
   }
   log.info({}, 'stopped');
@@ -88,16 +89,5 @@ async function askAlonePrimary(manager: ReplicaManager, clock: Clock, signal: Ab
 async function drain(server: Server, clock: Clock): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   server.close(() => resolve());
-  if (!(await isDoneInTime(promise, clock))) server.closeAllConnections();
-}
-
-async function isDoneInTime(done: Promise<void>, clock: Clock): Promise<boolean> {
-  const cancel = new AbortController();
-  const late = clock.sleep(maxDrainMs, cancel.signal).then(
-    () => false,
-    () => true,
-  );
-  const isDone = await Promise.race([done.then(() => true), late]);
-  cancel.abort();
-  return isDone;
+  if (!(await isDoneInTime(promise, maxDrainMs, clock))) server.closeAllConnections();
 }
