@@ -11,6 +11,8 @@ export const tokenHeader = 'x-replica-manager-token';
 export interface RequestScopeOptions {
   /** Name of a cookie that carries the token as well, for clients that send back cookies and no headers. Default: none */
   readonly cookie?: string | undefined;
+  /** Whether clients send the cookie over HTTPS only. Default: true */
+  readonly secure?: boolean | undefined;
 }
 
 /** For `node:http` and Express: `app.use(scopePerRequest())`, before whatever reads and writes. */
@@ -22,12 +24,38 @@ export function scopePerRequest(
       const scope = currentScope();
       const writeHead = response.writeHead.bind(response) as (...args: unknown[]) => ServerResponse;
       response.writeHead = (...args: unknown[]) => {
-        for (const [name, value] of headersOf(scope, options)) response.appendHeader(name, value);
-        return writeHead(...args);
+        let merged = args;
+        for (const [name, value] of response.headersSent ? [] : headersOf(scope, options)) {
+          if (name === tokenHeader) response.setHeader(name, value);
+          else merged = withCookie(response, merged, value);
+        }
+        return writeHead(...merged);
       };
       next();
     });
   };
+}
+
+/**
+ * Arguments of `writeHead` with the cookie beside those of the application. Headers that are given there replace those of the
+ * response, so it goes to where the others are. A `writeHead` that failed may have left it on the response.
+ */
+function withCookie(response: ServerResponse, args: unknown[], cookie: string): unknown[] {
+  const headers = args.at(-1);
+  const isCookie = (name: unknown) => String(name).toLowerCase() === 'set-cookie';
+  if (Array.isArray(headers) && headers.some((name, index) => index % 2 === 0 && isCookie(name))) {
+    return [...args.slice(0, -1), [...headers, 'set-cookie', cookie]];
+  }
+  if (typeof headers === 'object' && headers !== null && !Array.isArray(headers)) {
+    const given = Object.entries(headers).find(([name]) => isCookie(name));
+    if (given !== undefined) {
+      const [name, value] = given;
+      return [...args.slice(0, -1), { ...headers, [name]: [value, cookie].flat() }];
+    }
+  }
+  if (![response.getHeader('set-cookie')].flat().includes(cookie))
+    response.appendHeader('set-cookie', cookie);
+  return args;
 }
 
 /** What is used of a Fastify instance, so that nothing has to be installed for its types. */
@@ -69,13 +97,13 @@ function tokenOf(headers: IncomingHttpHeaders, { cookie }: RequestScopeOptions):
 
 function headersOf(
   scope: ReadScope | undefined,
-  { cookie }: RequestScopeOptions,
+  { cookie, secure = true }: RequestScopeOptions,
 ): readonly (readonly [name: string, value: string])[] {
   const token = scope?.token();
   if (token === undefined) return [];
   if (cookie === undefined) return [[tokenHeader, token]];
   return [
     [tokenHeader, token],
-    ['set-cookie', `${cookie}=${token}; Path=/; HttpOnly; SameSite=Lax`],
+    ['set-cookie', `${cookie}=${token}; Path=/; HttpOnly; SameSite=Lax${secure ? '; Secure' : ''}`],
   ];
 }

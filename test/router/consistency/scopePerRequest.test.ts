@@ -1,7 +1,7 @@
 // The same conversation with three servers: what a client is given it gives back, and the next request has it.
 
 import { once } from 'node:events';
-import { createServer, type Server } from 'node:http';
+import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setImmediate as turnOfEvents } from 'node:timers/promises';
 import express from 'express';
@@ -91,10 +91,42 @@ test.each(Object.entries(servers))(
     expect(first).toEqual({
       body: 'written',
       token: '1',
-      setCookie: ['rm-token=1; Path=/; HttpOnly; SameSite=Lax'],
+      setCookie: ['rm-token=1; Path=/; HttpOnly; SameSite=Lax; Secure'],
     });
     expect(await ask({ [tokenHeader]: '1' })).toMatchObject({ token: '2' });
     expect(await ask({ cookie: 'other=9; rm-token=5' })).toMatchObject({ token: '6' });
     expect((await ask()).token).toBe('1');
   },
 );
+
+test.each([
+  ['an object', (it: ServerResponse) => it.writeHead(200, { 'Set-Cookie': 'own=1' })],
+  ['an object with several', (it: ServerResponse) => it.writeHead(200, 'fine', { 'set-cookie': ['own=1'] })],
+  ['a list', (it: ServerResponse) => it.writeHead(200, ['Set-Cookie', 'own=1'])],
+  ['the response', (it: ServerResponse) => it.setHeader('set-cookie', 'own=1').writeHead(200, { etag: 'x' })],
+  [
+    'a second attempt',
+    (it: ServerResponse) => {
+      it.setHeader('set-cookie', 'own=1');
+      expect(() => it.writeHead(1, {})).toThrow();
+      it.writeHead(200);
+    },
+  ],
+])("the application's own cookie in %s and that of the token both arrive, once", async (_, answer) => {
+  const scoped = scopePerRequest({ cookie, secure: false });
+  const url = await listen(
+    createServer((request, response) => {
+      scoped(request, response, () => {
+        void counter.write().then(() => {
+          answer(response);
+          response.end();
+        });
+      });
+    }),
+  );
+  const { headers } = await fetch(url);
+  expect([headers.getSetCookie(), headers.get(tokenHeader)]).toEqual([
+    ['own=1', 'rm-token=1; Path=/; HttpOnly; SameSite=Lax'],
+    '1',
+  ]);
+});
