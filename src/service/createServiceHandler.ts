@@ -48,13 +48,24 @@ export function createServiceHandler(
     maxClients: options.maxStreamClients ?? defaultMaxStreamClients,
   });
   const base = (options.basePath ?? '').replace(/\/+$/, '');
-  const facts = (): ServiceFacts => ({
-    status: manager.status(),
-    hasReadReplicas: manager.hasReadReplicas(),
-    at: clock.wallNow(),
-    streamClients: stream.clientCount,
-    isReady: options.isReady?.() ?? true,
-  });
+  // Read by whom they concern: that the process lives, and what its answers look like, is true without a status.
+  const facts: ServiceFacts = {
+    get status() {
+      return manager.status();
+    },
+    get hasReadReplicas() {
+      return manager.hasReadReplicas();
+    },
+    get at() {
+      return clock.wallNow();
+    },
+    get streamClients() {
+      return stream.clientCount;
+    },
+    get isReady() {
+      return options.isReady?.() ?? true;
+    },
+  };
 
   const handler = (request: IncomingMessage, response: ServerResponse, next?: () => void): void => {
     const path = pathOf(request.url ?? '/', base);
@@ -69,7 +80,7 @@ export function createServiceHandler(
         return problemAnswer(404, 'the paths are listed in /openapi.json');
       const { method = '' } = request;
       if (method !== 'GET' && method !== 'HEAD') return methodNotAllowed(method);
-      return isStream ? stream.serve(request, response) : route?.(facts(), request.headers.accept);
+      return isStream ? stream.serve(request, response) : route?.(facts, request.headers.accept);
     });
     if (answer !== undefined) sendAnswer(answer, request, response);
   };

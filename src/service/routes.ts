@@ -9,7 +9,7 @@ import { openApi } from './openApi.ts';
 import { serviceMetrics } from './serviceMetrics.ts';
 import { topologyAnswer } from './topologyAnswer.ts';
 
-/** Everything an answer may depend on, read once per request. */
+/** Everything an answer may depend on. A route takes each once, so that its answer is of one moment. */
 export interface ServiceFacts {
   readonly status: ReplicaManagerStatus;
   readonly hasReadReplicas: boolean;

@@ -189,6 +189,8 @@ test('a wrong configuration of the router is told, any other failure is not', as
   };
   expect(await detailOf(wrong)).toEqual([500, 'RPG_CONFIG_INVALID: DB_PORT must be a port']);
   expect(await detailOf(broken)).toEqual([500, 'the status could not be read']);
+  const statusOf = async (path: string) => (await fetch(broken.url + path)).status;
+  expect(await Promise.all(['/livez', '/openapi.json', '/readyz'].map(statusOf))).toEqual([200, 200, 500]);
 });
 
 test('it mounts in Express, and leaves other paths to the application', async () => {
