@@ -84,7 +84,7 @@ test('it can be required, too', async () => {
   expect(await run('node', ['--eval', source])).toEqual({
     code: 0,
     output:
-      'Classifier,RoutedPool,RouterError,classify,createReplicaManager,currentScope,explainStatement,replicaManager,runInScope,staticSource\n',
+      'Classifier,RoutedPool,RouterError,classify,createReplicaManager,currentScope,explainStatement,fileSource,httpSource,replicaManager,runInScope,scopePerFastifyRequest,scopePerRequest,staticSource,tokenHeader\n',
   });
 });
 
@@ -129,12 +129,14 @@ test('the example application and its strictest user compile against the packed 
     `import { replicaManager, RouterError, type ReplicaManagerStatus } from 'replica-manager';
      import { parseEndpoints, type EndpointsDocument } from 'replica-manager/endpoints';
      import { createServiceHandler } from 'replica-manager/service';
+     import { kubernetesSource } from 'replica-manager/kubernetes';
      import { createServer } from 'node:http';
      const { rows } = await replicaManager.routeQuery<{ id: number }>('SELECT', 'SELECT 1 AS id', []);
      export const id: number | undefined = rows[0]?.id;
      export const document: EndpointsDocument = parseEndpoints('');
      export const status: ReplicaManagerStatus = replicaManager.status();
      export const server = createServer(createServiceHandler(replicaManager, { maxStreamClients: 10 }));
+     export const source = () => kubernetesSource({ name: 'orders' });
      // @ts-expect-error a code that does not exist
      export const error = new RouterError('RPG_NONSENSE', '');
     `,

@@ -125,7 +125,7 @@ export class ClientSession {
   #before(held: Held, { statement, verdict }: Call): void {
     const isOnReplica = held === this.#reader && held.role === 'replica';
     if (isOnReplica && (verdict.pins === 'session' || meansNothingOnReplica.has(verdict.rule))) {
-      throw needsPrimary(held.endpoint.name, statement.text, verdict);
+      throw needsPrimary(held.endpoint.name, statement.text ?? '', verdict);
     }
     held.hasState ||= verdict.pins === 'session';
     if (held === this.#primary) this.#staysOnPrimary ||= leavesUnknownState.has(verdict.rule);

@@ -11,6 +11,13 @@ export type { Pins, Route, Verdict } from './classify/verdict.ts';
 export type { Consistency } from './consistency/consistency.ts';
 export { currentScope, type ReadScope, runInScope, type ScopeOptions } from './consistency/readScope.ts';
 export {
+  type FastifyHooks,
+  type RequestScopeOptions,
+  scopePerFastifyRequest,
+  scopePerRequest,
+  tokenHeader,
+} from './consistency/scopePerRequest.ts';
+export {
   createReplicaManager,
   type Database,
   type ReplicaManager,
@@ -30,6 +37,8 @@ export {
 export { RouterError, type RouterErrorCode } from './routerError.ts';
 export type { ReplicaManagerOptions } from './routerOptions.ts';
 export type { InstanceStatus, ReplicaManagerStatus, ReplicaStatus } from './routerStatus.ts';
+export { type FileSourceOptions, fileSource } from './sources/fileSource.ts';
+export { type HttpSourceOptions, httpSource } from './sources/httpSource.ts';
 export { type StaticTopology, staticSource } from './sources/staticSource.ts';
 export type { Topology, TopologySource } from './sources/topologySource.ts';
 export type { RoutedQuery, RoutedQueryConfig, RoutingOptions } from './statement.ts';

@@ -19,8 +19,13 @@ interface DriverState {
   /** False from the moment a statement is sent until the server is ready for the next one. */
   readonly readyForQuery: boolean;
   /** The names of the statements that the connection has, as keys. */
-  readonly connection: { readonly parsedStatements: Readonly<Record<string, string>> };
+  readonly connection: {
+    readonly parsedStatements: Readonly<Record<string, string>>;
+    readonly stream: { destroy(): void };
+  };
 }
+
+const lossEvents = ['error', 'end'] as const;
 
 export interface LeaseOwner {
   readonly clock: Clock;
@@ -37,11 +42,16 @@ export class Lease {
   #isUsable = true;
   #cancelling: Promise<void> | undefined;
   #afterwards: (() => void)[] = [];
+  readonly #onLost = () => {
+    this.#isUsable = false;
+  };
 
   constructor(instance: string, client: PoolClient, owner: LeaseOwner) {
     this.instance = instance;
     this.client = client;
     this.#owner = owner;
+    // Also between statements: the driver says it once, and never again to those who ask later.
+    for (const event of lossEvents) client.on(event, this.#onLost);
   }
 
   /** Whether the server is in a transaction, also in one that has failed. */
@@ -71,12 +81,19 @@ export class Lease {
 
   /**
    * Hands a cursor, a stream or a `pg.Query` to the driver, which tells it everything, and resolves when the server is ready for the
-   * next statement.
+   * next statement, or is gone. What the driver throws instead of telling it is thrown.
    */
   async submit(statement: Statement, callback?: Callback): Promise<void> {
-    const settled = this.#nextSettled();
-    this.client.query(statement.config as string, statement.values as unknown[], callback as never);
-    await settled;
+    const { config, values } = statement;
+    try {
+      this.client.query(config as string, values as unknown[], callback as never);
+    } catch (error) {
+      // The driver counts it as under way, and would wait for its end for ever.
+      this.#isUsable = false;
+      (this.client as unknown as DriverState).connection.stream.destroy();
+      throw error;
+    }
+    await this.#nextSettled();
   }
 
   /** The driver tells an error before it knows in which state the server is afterwards. */
@@ -86,6 +103,7 @@ export class Lease {
 
   /** `drain` is when the server is ready and nothing waits; `end` and `error` are when it never will be. */
   async #nextSettled(): Promise<void> {
+    if (!this.#isUsable) return;
     const gone = new AbortController();
     const events = ['drain', 'end'].map((event) => once(this.client, event, { signal: gone.signal }));
     try {
@@ -104,11 +122,22 @@ export class Lease {
 
   /** `close` when something of a session is left in it. */
   release(how: 'keep' | 'close' | Error): void {
+    if (this.#cancelling === undefined) this.#giveBack(how);
+    // A pooler forgets, with the connection, which statement of the server it was to stop.
+    else void this.#cancelling.finally(() => this.#giveBack(how));
+  }
+
+  #giveBack(how: 'keep' | 'close' | Error): void {
+    for (const event of lossEvents) this.client.off(event, this.#onLost);
     const isClean = how === 'keep' && this.#isUsable && !this.isInTransaction;
     this.client.release(how instanceof Error ? how : isClean ? undefined : true);
     for (const action of this.#afterwards) action();
+<<<<<<< HEAD
     if (this.#cancelling === undefined) this.#owner.onReturned();
     else void this.#cancelling.finally(() => this.#owner.onReturned());
+=======
+    this.#owner.onReturned();
+>>>>>>> fff07ce (Tell a pg.Query on a lost connection, or one that is never sent, what went wrong)
   }
 
   /** Else the driver would prepare an empty statement of that name, and the write would be lost without an error. */

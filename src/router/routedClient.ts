@@ -12,15 +12,18 @@ import {
   type QueryConfig,
   type QueryResult,
   type QueryResultRow,
+  type Submittable,
   TypeOverrides,
 } from 'pg';
 import { ClientSession } from './clientSession.ts';
 import { deliver } from './deliver.ts';
 import type { Call, Router } from './router.ts';
 import {
+  type Callback,
   isSubmittable,
   nameWithoutText,
   plainConfig,
+  type QueryArguments,
   readQueryArguments,
   type Statement,
   statementOf,
@@ -72,9 +75,7 @@ export class RoutedClient extends EventEmitter {
     }
     const given = readQueryArguments(config, values, callback);
     if (isSubmittable(config)) {
-      void this.#enqueue(given.statement, (call) => this.#session.submit(call, given.callback)).catch(
-        (error) => (config as { handleError?: (error: unknown) => void }).handleError?.(error),
-      );
+      this.#submit(config, given);
       return config;
     }
     const answer = this.#enqueue(this.#typed(this.#withText(given.statement)), (call) =>
@@ -170,6 +171,15 @@ export class RoutedClient extends EventEmitter {
     (this.#session.client as Partial<Referable> | undefined)?.unref?.();
   }
 
+  /** What fails before the driver has it is told as the driver does: to the callback, else as the object wants it. */
+  #submit(config: TalkingQuery, { statement, callback }: QueryArguments): void {
+    // Before it is queued, so that it hears also of what is never sent.
+    if (callback !== undefined) config.callback ??= callback;
+    this.#enqueue(statement, (call) => this.#session.submit(call, callback)).catch((error) =>
+      process.nextTick(() => config.handleError?.(error, this.#session.client?.connection)),
+    );
+  }
+
   #enqueue<T>(statement: Statement, run: (call: Call) => Promise<T>): Promise<T> {
     if (this.#isReleased) return Promise.reject(new Error('Client was closed and is not queryable'));
     let call: Call;
@@ -223,4 +233,8 @@ export class RoutedClient extends EventEmitter {
 }
 
 /** What the driver has and its types do not tell. */
+type TalkingQuery = Submittable & {
+  callback?: Callback;
+  readonly handleError?: (error: unknown, connection: unknown) => void;
+};
 type Referable = Readonly<Record<'ref' | 'unref', () => void>>;

@@ -6,6 +6,7 @@
 import type { EndpointsDocument, PrimaryEndpoint } from '../endpoints/endpointsDocument.ts';
 import { assert } from '../lib/assert.ts';
 import type { Clock } from '../lib/clock.ts';
+import { askOnce } from './askOnce.ts';
 import { ReadPlanner, type Request } from './balance/readPlanner.ts';
 import { afterFailure, type Health } from './chooseReplica.ts';
 import { Classifier } from './classify/classifier.ts';
@@ -20,6 +21,7 @@ import { connectProbeOf, makeProber } from './makeProber.ts';
 import { PoolSet } from './poolSet.ts';
 import type { ConnectProbe } from './probeConnection.ts';
 import { type Opened, ReadLoop } from './readLoop.ts';
+import { readRouterCatalog } from './readRouterCatalog.ts';
 import { RouterError } from './routerError.ts';
 import type { RouterSettings } from './routerOptions.ts';
 import { createSources } from './sources/createSources.ts';
@@ -98,6 +100,7 @@ export class Router {
       (topology) => this.#follow(topology),
     );
     this.#followed = this.view.follow(deps.backgroundClock, this.#closing.signal);
+    if (settings.useCatalog) void readRouterCatalog(this, this.#connectProbe);
   }
 
   get closing(): AbortSignal {
@@ -192,17 +195,10 @@ export class Router {
     if (topology === undefined) return false;
     const signal = AbortSignal.any([this.#closing.signal, AbortSignal.timeout(standbyQuestionMs)]);
     const target = { ...endpoint, credentials: credentialsOf(topology, endpoint.name) };
+    const sql = 'SELECT pg_catalog.pg_is_in_recovery() AS is_standby';
     try {
-      const connection = await this.#connectProbe(target, signal);
-      const close = () => connection.close();
-      signal.addEventListener('abort', close);
-      try {
-        const { rows } = await connection.query('SELECT pg_catalog.pg_is_in_recovery() AS is_standby');
-        return rows[0]?.['is_standby'] === true;
-      } finally {
-        signal.removeEventListener('abort', close);
-        close();
-      }
+      const [row] = await askOnce(this.#connectProbe, target, sql, signal);
+      return row?.['is_standby'] === true;
     } catch {
       // It does not answer: then the error of the statement says enough.
       return false;

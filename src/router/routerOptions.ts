@@ -50,6 +50,8 @@ export interface ReplicaManagerOptions {
   readonly balancing?: Partial<Omit<ReadSettings, 'consistency'>> | undefined;
   /** What the text of a statement does not tell: which functions only read, what is refused. */
   readonly classification?: ClassifierSettings | undefined;
+  /** Whether to read from the server, every five minutes, which functions and views only read. Default: false */
+  readonly useCatalog?: boolean | undefined;
   /** Where changes and refusals are told. Default: nowhere */
   readonly log?: Log | undefined;
 }
@@ -111,6 +113,7 @@ export function readRouterOptions(options: ReplicaManagerOptions, driver?: PoolC
     firstDocumentTimeoutMs: options.firstDocumentTimeoutMs ?? defaults.firstDocumentTimeoutMs,
     log: options.log ?? silentLog,
     classification: options.classification ?? {},
+    useCatalog: options.useCatalog ?? false,
     reads: {
       ...readDefaults,
       ...options.balancing,

@@ -44,12 +44,13 @@ export function statementOf(
   return { ...options, text, config: text, values: [...params] };
 }
 
+export interface QueryArguments {
+  readonly statement: Statement;
+  readonly callback: Callback | undefined;
+}
+
 /** The arguments of `query`, sorted. A callback may come at each of the three places where `pg` takes one. */
-export function readQueryArguments(
-  config: unknown,
-  values: unknown,
-  callback: unknown,
-): { readonly statement: Statement; readonly callback: Callback | undefined } {
+export function readQueryArguments(config: unknown, values: unknown, callback: unknown): QueryArguments {
   const given = asCallback(callback) ?? asCallback(values);
   const rest = typeof values === 'function' ? undefined : (values as unknown[] | undefined);
   if (typeof config !== 'object' || config === null) {

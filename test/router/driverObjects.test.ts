@@ -1,9 +1,11 @@
 // What `pg` takes beside texts: names, objects of classes, and objects that talk to the connection themselves.
 
+import { type EventEmitter, once } from 'node:events';
 import { Query, type QueryConfig } from 'pg';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import type { RoutedPool, RoutedPoolConfig } from '../../src/router/index.ts';
-import { routedPool } from '../fixtures/poolKinds.ts';
+import { RoutedPool, type RoutedPoolConfig } from '../../src/router/index.ts';
+import { freePort } from '../fixtures/freePort.ts';
+import { loginTo, routedPool } from '../fixtures/poolKinds.ts';
 import { startTemporaryPostgres, type TemporaryPostgres } from '../fixtures/temporaryPostgres.ts';
 
 let postgres: TemporaryPostgres;
@@ -99,5 +101,58 @@ test('an object of a class with private fields is taken, with a callback and wit
   const client = await pool.connect();
   client.setTypeParser(23, (value: string) => `<${value}>`);
   expect((await client.query(asConfig(new Template()))).rows).toEqual([{ n: '<7>' }]);
+  client.release();
+});
+
+test('an object on a connection that is lost hears of it, and the client is given back', async () => {
+  const pool = open();
+  const client = await pool.connect();
+  await client.query('BEGIN');
+  const { rows } = await client.query('SELECT pg_backend_pid() AS pid');
+  const lost = new Promise((resolve) => (client as unknown as EventEmitter).once('end', resolve));
+  await postgres.primary.query('SELECT pg_terminate_backend($1)', [rows[0].pid]);
+  await lost;
+  const told = new Promise((resolve) => client.query(new Query('SELECT 1', (error) => resolve(error))));
+  expect(await told).toMatchObject({ message: expect.stringContaining('is not queryable') });
+  await expect(client.query('SELECT 1')).rejects.toThrow('is not queryable');
+  client.release();
+  await opened.splice(0)[0]?.end();
+  expect(pool.totalCount).toBe(0);
+});
+
+test('an object that the driver throws out is told why, and the client is given back', async () => {
+  const pool = open();
+  const client = await pool.connect();
+  await client.query('BEGIN');
+  const failing = {
+    text: 'SELECT 1',
+    submit: () => {
+      throw new Error('not today');
+    },
+  };
+  const told = new Promise((resolve) =>
+    client.query(Object.assign(failing, { handleError: resolve }) as never),
+  );
+  expect(await told).toMatchObject({ message: 'not today' });
+  client.release();
+  await opened.splice(0)[0]?.end();
+  expect(pool.totalCount).toBe(0);
+});
+
+test('an object that is never sent tells its callback, and one without a callback its listener', async () => {
+  const pool = new RoutedPool({
+    ...loginTo(postgres),
+    host: '127.0.0.1',
+    port: await freePort(),
+    replicaManager: { replicas: postgres.replicas, consistency: 'eventual' },
+  });
+  opened.push(pool);
+  const client = await pool.connect();
+  const told = new Promise((resolve) => {
+    client.query(new Query('INSERT INTO orders VALUES (4)') as never, resolve as never);
+  });
+  expect(await told).toMatchObject({ code: 'RPG_PRIMARY_UNREACHABLE' });
+  const [error] = await once(client.query(new Query('INSERT INTO orders VALUES (5)')), 'error');
+  expect(error).toMatchObject({ code: 'RPG_PRIMARY_UNREACHABLE' });
   client.release();
 });

@@ -116,3 +116,15 @@ test('what a caller calls a read is not sent again after it may have run on the 
     await replicaServer?.start();
   }
 });
+
+test('with the catalog a function of ours that only reads goes to the replica, and one that writes does not', async () => {
+  await postgres.primary.query(`
+    CREATE FUNCTION server() RETURNS text STABLE LANGUAGE sql AS $$ ${serverSql} $$;
+    CREATE FUNCTION writing_server() RETURNS text VOLATILE LANGUAGE sql AS $$ ${serverSql} $$`);
+  await postgres.caughtUp();
+  const pool = open({ replicaManager: { useCatalog: true } });
+  const server = async (name: string) => (await pool.query(`SELECT ${name}() AS server`)).rows[0]?.server;
+
+  await expect.poll(() => server('server'), { timeout: 20_000 }).toBe(replica);
+  expect(await server('writing_server')).toBe('orders-1');
+});

@@ -51,8 +51,6 @@ function keyword(word: string): number {
 }
 
 export const ALL = keyword('ALL');
-export const ANALYSE = keyword('ANALYSE');
-export const ANALYZE = keyword('ANALYZE');
 export const AS = keyword('AS');
 export const BIT = keyword('BIT');
 export const BY = keyword('BY');
