@@ -132,12 +132,7 @@ export class Lease {
     const isClean = how === 'keep' && this.#isUsable && !this.isInTransaction;
     this.client.release(how instanceof Error ? how : isClean ? undefined : true);
     for (const action of this.#afterwards) action();
-<<<<<<< HEAD
-    if (this.#cancelling === undefined) this.#owner.onReturned();
-    else void this.#cancelling.finally(() => this.#owner.onReturned());
-=======
     this.#owner.onReturned();
->>>>>>> fff07ce (Tell a pg.Query on a lost connection, or one that is never sent, what went wrong)
   }
 
   /** Else the driver would prepare an empty statement of that name, and the write would be lost without an error. */
