@@ -26,8 +26,8 @@ interface Plan {
   readonly statementsPerTurn: number;
 }
 
-const withoutServer: Plan = { rounds: 15, pairsPerRound: 20, statementsPerTurn: 300 };
-const onLoopback: Plan = { rounds: 15, pairsPerRound: 10, statementsPerTurn: 40 };
+const withoutServer: Plan = { rounds: 9, pairsPerRound: 20, statementsPerTurn: 300 };
+const onLoopback: Plan = { rounds: 9, pairsPerRound: 10, statementsPerTurn: 40 };
 
 interface Queries {
   query(sql: string, values: unknown[]): Promise<unknown>;
