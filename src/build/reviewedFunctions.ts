@@ -21,10 +21,9 @@ export const harmlessVolatile: Readonly<Record<string, readonly string[]>> = {
   'sizes of files': [
     'pg_database_size pg_indexes_size pg_relation_size pg_table_size pg_tablespace_size pg_total_relation_size',
   ],
-  'looks at locks, transactions and sequences, and takes none': [
+  'looks at locks and transactions, and takes none': [
     'pg_blocking_pids pg_safe_snapshot_blocking_pids pg_lock_status pg_prepared_xact pg_xact_status txid_status',
     'pg_xact_commit_timestamp pg_xact_commit_timestamp_origin pg_last_committed_xact pg_get_multixact_members',
-    'pg_sequence_last_value pg_get_sequence_data',
   ],
   'looks at catalogs': [
     'pg_partition_ancestors pg_partition_tree pg_collation_actual_version pg_database_collation_actual_version',
@@ -49,6 +48,7 @@ export const harmfulStable: Readonly<Record<string, readonly string[]>> = {
     'table_to_xml table_to_xmlschema table_to_xml_and_xmlschema schema_to_xml schema_to_xmlschema',
     'schema_to_xml_and_xmlschema database_to_xml database_to_xmlschema database_to_xml_and_xmlschema',
   ],
+  'tells what one session holds': ['pg_listening_channels pg_my_temp_schema pg_cursor pg_prepared_statement'],
   'means something inside an event trigger only': [
     'pg_event_trigger_ddl_commands pg_event_trigger_dropped_objects pg_event_trigger_table_rewrite_oid',
     'pg_event_trigger_table_rewrite_reason',

@@ -149,7 +149,7 @@ test('an object that is never sent tells its callback, and one without a callbac
   opened.push(pool);
   const client = await pool.connect();
   const told = new Promise((resolve) => {
-    client.query(new Query('INSERT INTO orders VALUES (4)') as never, resolve as never);
+    void client.query(new Query('INSERT INTO orders VALUES (4)') as never, resolve as never);
   });
   expect(await told).toMatchObject({ code: 'RPG_PRIMARY_UNREACHABLE' });
   const [error] = await once(client.query(new Query('INSERT INTO orders VALUES (5)')), 'error');

@@ -51,6 +51,10 @@ const sessionFunctions = new Set(
   pg_replication_origin_session_setup pg_create_physical_replication_slot
   pg_create_logical_replication_slot`.split(/\s+/),
 );
+/** They tell what one session holds, and on a replica answer for another session than is meant. */
+const sessionReads = new Set(
+  'pg_cursor pg_listening_channels pg_my_temp_schema pg_prepared_statement'.split(' '),
+);
 const transactionFunctions = new Set(
   `pg_advisory_xact_lock pg_advisory_xact_lock_shared pg_try_advisory_xact_lock
   pg_try_advisory_xact_lock_shared pg_export_snapshot lo_open lo_creat lo_create
@@ -63,6 +67,8 @@ const writes: FunctionJudgement = { rule: 'function-writes', pins: 'nothing', is
 const writesPlanned: FunctionJudgement = { ...writes, isPlanned: true };
 const writesSession: FunctionJudgement = { ...writes, pins: 'session' };
 const writesTransaction: FunctionJudgement = { ...writes, pins: 'transaction' };
+
+const readsSession: FunctionJudgement = { rule: 'session-state', pins: 'nothing', isPlanned: false };
 
 /** Of every built-in function what is known of it; undefined says that it only reads. */
 type Builtins = ReadonlyMap<string, FunctionJudgement | undefined>;
@@ -115,6 +121,7 @@ function builtins(): Builtins {
 }
 
 function writingJudgement(name: string): FunctionJudgement {
+  if (sessionReads.has(name)) return readsSession;
   if (sessionFunctions.has(name)) return writesSession;
   if (transactionFunctions.has(name)) return writesTransaction;
   return plannedFunctions.has(name) || /_to_xml/.test(name) ? writesPlanned : writes;

@@ -55,6 +55,10 @@ export class NameBefore {
     return partBetween(sql, this.start, this.#firstEnd);
   }
 
+  get lastStart(): number {
+    return this.#lastStart;
+  }
+
   isLastQuoted(sql: string): boolean {
     return sql.charCodeAt(this.#lastStart) === 34;
   }

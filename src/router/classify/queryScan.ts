@@ -2,6 +2,7 @@
 // against a replica: calls, lock clauses, INTO, data-modifying WITH. It understands only as much grammar as it
 // takes to tell these from what merely looks like them.
 
+import { judgeRelation } from './builtinRelations.ts';
 import type { Findings } from './findings.ts';
 import { Lexer } from './lexer.ts';
 import { NameBefore } from './nameBefore.ts';
@@ -61,7 +62,7 @@ export class QueryScan {
     const isName = isLabel || this.#kind === token.DOT || (this.#kind === token.CAST && !isTypeWord(word));
     if (word !== 0 && !isName) this.#readKeyword(word);
     this.#name.take(this.#lexer, this.#kind, this.#word);
-    if (this.#book.hasRelations && !isLabel) this.#checkRelation();
+    if (!isLabel) this.#checkRelation();
     this.#kind = token.WORD;
     this.#word = isName ? 0 : word;
   }
@@ -69,7 +70,7 @@ export class QueryScan {
   #readQuoted(): void {
     const isLabel = this.#word === token.AS;
     this.#name.take(this.#lexer, this.#kind, this.#word);
-    if (this.#book.hasRelations && !isLabel) this.#checkRelation();
+    if (!isLabel) this.#checkRelation();
     this.#kind = token.QUOTED;
     this.#word = 0;
   }
@@ -79,6 +80,11 @@ export class QueryScan {
     if (this.#isPlanned) return;
     const { sql } = this.#lexer;
     const name = this.#name;
+    const builtin = judgeRelation(sql, name.lastStart, () => name.lastPart(sql));
+    if (builtin !== undefined && (name.parts === 1 || name.firstPart(sql) === 'pg_catalog')) {
+      this.#findings.note(builtin, name.start);
+    }
+    if (!this.#book.hasRelations) return;
     const last = name.lastPart(sql);
     const isListed =
       this.#book.relations.has(last) ||

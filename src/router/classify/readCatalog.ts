@@ -1,5 +1,5 @@
 // What the catalog of a database knows and the text of a statement does not: which functions of users only
-// read, which views write when they are read, which tables no standby can read.
+// read, which views write when they are read, which tables no standby can read, which relations are sequences.
 //
 // Asking is two steps, so that the second one can be tested without a server: `readCatalog` sends three
 // statements, all of them reads, and `judgeCatalog` makes settings of the rows. The caller decides how often.
@@ -32,10 +32,11 @@ const viewsSql = `
   join pg_catalog.pg_namespace n on n.oid = c.relnamespace
   where p.polqual is not null and p.polcmd in ('r', '*')`;
 
-const unloggedSql = `
+// A standby cannot read what is unlogged, and is told of 32 values of a sequence at once.
+const primaryOnlySql = `
   select n.nspname as schema, c.relname as name
   from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-  where c.relpersistence = 'u' and c.relkind in ('r', 'S')`;
+  where c.relkind = 'S' or (c.relpersistence = 'u' and c.relkind = 'r')`;
 
 /** Stable functions of extensions that run the text that they are given, which may call anything. */
 const runsText = new NameList(['crosstab*', 'connectby', 'xpath_table', 'dblink*']);
@@ -43,15 +44,16 @@ const runsText = new NameList(['crosstab*', 'connectby', 'xpath_table', 'dblink*
 export interface CatalogRows {
   readonly functions: readonly Row[];
   readonly views: readonly Row[];
-  readonly unlogged: readonly Row[];
+  /** Unlogged tables and all sequences. */
+  readonly primaryOnly: readonly Row[];
 }
 
 /** Asks one server, best a replica. Give the settings of the team, so that views may use what it allows. */
 export async function readCatalog(query: Query, settings: ClassifySettings = {}): Promise<ClassifySettings> {
   const functions = await query(functionsSql);
   const views = await query(viewsSql);
-  const unlogged = await query(unloggedSql);
-  return judgeCatalog({ functions: functions.rows, views: views.rows, unlogged: unlogged.rows }, settings);
+  const { rows: primaryOnly } = await query(primaryOnlySql);
+  return judgeCatalog({ functions: functions.rows, views: views.rows, primaryOnly }, settings);
 }
 
 /** The pure half. What it gives is to be merged with the settings of the team, see `Classifier.useCatalog`. */
@@ -73,7 +75,7 @@ export function judgeCatalog(rows: CatalogRows, settings: ClassifySettings = {})
     denyFunctions: [...new Set(denyFunctions)],
     primaryRelations: [
       ...rows.functions.filter((row) => row['isColumn'] === true).map(bareName),
-      ...rows.unlogged.flatMap((row) => [bareName(row), qualifiedName(row)]),
+      ...rows.primaryOnly.flatMap((row) => [bareName(row), qualifiedName(row)]),
     ],
   };
   return { ...known, primaryRelations: [...new Set(writingRelations(rows.views, known, settings))] };

@@ -45,7 +45,7 @@ export const rules = {
   },
   'relation-writes': {
     route: 'primary',
-    because: 'reading the relation writes, or works on the primary only',
+    because: 'reading the relation writes, or means something on the primary only',
   },
   'begin-read-write': { route: 'primary', because: 'the transaction is not declared READ ONLY' },
   'begin-serializable': { route: 'primary', because: 'a hot standby refuses serializable transactions' },

@@ -241,4 +241,18 @@ export const adversarialCases: readonly AdversarialCase[] = [
   ['SELECT mine(1) /* rpg: replica */', 'primary', 'function-unknown'],
   ['SELECT 1 /* rpg: primary */', 'replica', 'read'],
   ['/* rpg: primary */ SELECT pg_promote()', 'denied', 'denied-function'],
+
+  // What a standby shows without complaint, and differently from what is meant.
+  ["SELECT pg_sequence_last_value('s')", 'primary', 'function-writes'],
+  ['SELECT last_value FROM pg_sequences', 'primary', 'relation-writes'],
+  ['SELECT * FROM pg_catalog.PG_LOCKS WHERE NOT granted', 'primary', 'relation-writes'],
+  ['TABLE "pg_stat_replication"', 'primary', 'relation-writes'],
+  ['SELECT 1 FROM pg_replication_slots, pg_prepared_xacts', 'primary', 'relation-writes'],
+  ['SELECT * FROM pg_cursors', 'primary', 'session-state'],
+  ['SELECT name FROM pg_prepared_statements', 'primary', 'session-state'],
+  ['SELECT * FROM pg_listening_channels()', 'primary', 'session-state'],
+  ['SELECT pg_my_temp_schema()', 'primary', 'session-state'],
+  ['SELECT * FROM pg_stat_wal_receiver', 'replica', 'read'],
+  ['SELECT 1 AS pg_locks FROM app.pg_locks', 'replica', 'read'],
+  ['EXPLAIN SELECT * FROM pg_locks', 'replica', 'explain'],
 ];

@@ -141,7 +141,7 @@ test('of the rows of a catalog, settings are made', () => {
       { schema: 'app', name: 'outer', body: 'select * from app."inner"' },
       { schema: 'app', name: 'fine', body: 'select app.total(1)' },
     ],
-    unlogged: [{ schema: 'app', name: 'scratch' }],
+    primaryOnly: [{ schema: 'app', name: 'scratch' }],
   });
 
   expect(found).toEqual({

@@ -20,6 +20,7 @@ test('the corpus is complete', () => {
   expect(cases.length).toBe(230);
 });
 
+// `SELECT last_value FROM s` is a read here: that `s` is a sequence, of which a standby is ahead, only the catalog says.
 test.each(cases)('$kind: $sql', ({ sql, route, kind }) => {
   const verdict = classify(sql, settings);
 
