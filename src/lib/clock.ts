@@ -5,7 +5,7 @@
 export interface Clock {
   /** Monotonic milliseconds since an arbitrary start. The only time that decisions may compare. */
   now(): number;
-  /** The time of day, for documents and logs. Never compared across machines. */
+  /** The time of day, for documents, logs, and the age of a consistency token, where an hour more or less does no harm. */
   wallNow(): Date;
   /** Resolves after `delayMs`, or rejects with the signal's reason as soon as it is aborted. */
   sleep(delayMs: number, signal: AbortSignal): Promise<void>;
