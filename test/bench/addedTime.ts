@@ -3,8 +3,8 @@
 // once with PostgreSQL on loopback, which shares the processors. Run by `make bench`; docs/benchmarks.md quotes it.
 
 import assert from 'node:assert/strict';
-import { Pool } from 'pg';
-import { RoutedPool } from '../../src/router/index.ts';
+import type { RoutedPool } from '../../src/router/index.ts';
+import type { TemporaryPostgres, TemporaryServer } from '../fixtures/temporaryPostgres.ts';
 import { AnsweringStream } from './answeringStream.ts';
 import {
   itemCount,
@@ -86,21 +86,18 @@ function assertCounts(routed: RoutedPool, { rounds, pairsPerRound, statementsPer
   assert.deepEqual(counts, { reads: expected, writes: expected, fallbacks: 0, retries: 0 });
 }
 
-async function compareWithoutServer(): Promise<void> {
+/** The servers are there for the probes only, so that the pool takes the replica for one that serves. */
+async function compareWithoutServer(postgres: TemporaryPostgres, replica: TemporaryServer): Promise<void> {
   const stream = () => new AnsweringStream() as never;
-  const config = { host: 'primary', user: 'bench', password: 'none', database: 'bench', max: 1, stream };
-  const plain = new Pool(config);
-  const routed = new RoutedPool({ ...config, replicaManager: { replicas: [{ host: 'replica' }] } });
+  const plain = openPlainPool(postgres, replica, 1, { stream });
+  const routed = openRoutedPool(postgres, [postgres.primary, replica], 1, { stream });
   await compare('read, no server', withoutServer, readSql, plain, routed);
   await compare('write, no server', withoutServer, writeSql, plain, routed);
   assertCounts(routed, withoutServer);
   await Promise.all([plain.end(), routed.end()]);
 }
 
-async function compareOnLoopback(): Promise<void> {
-  await using postgres = await startBenchedPostgres(1);
-  const [replica] = postgres.replicas;
-  assert(replica !== undefined);
+async function compareOnLoopback(postgres: TemporaryPostgres, replica: TemporaryServer): Promise<void> {
   const plainPrimary = openPlainPool(postgres, postgres.primary, 1);
   const plainReplica = openPlainPool(postgres, replica, 1);
   const routed = openRoutedPool(postgres, [postgres.primary, replica], 1);
@@ -110,6 +107,9 @@ async function compareOnLoopback(): Promise<void> {
   await Promise.all([plainPrimary.end(), plainReplica.end(), routed.end()]);
 }
 
+await using postgres = await startBenchedPostgres(1);
+const [replica] = postgres.replicas;
+assert(replica !== undefined);
 console.log('in turn, min / median / max');
-await compareWithoutServer();
-await compareOnLoopback();
+await compareWithoutServer(postgres, replica);
+await compareOnLoopback(postgres, replica);

@@ -23,8 +23,13 @@ export async function startBenchedPostgres(replicas: number): Promise<TemporaryP
   return postgres;
 }
 
-export function openPlainPool(postgres: TemporaryPostgres, server: TemporaryServer, max: number): Pool {
-  return new Pool(configOf(postgres, server, max));
+export function openPlainPool(
+  postgres: TemporaryPostgres,
+  server: TemporaryServer,
+  max: number,
+  more: PoolConfig = {},
+): Pool {
+  return new Pool({ ...configOf(postgres, server, max), ...more });
 }
 
 /** The first server is taken for the primary, the others for its replicas. */
@@ -32,9 +37,11 @@ export function openRoutedPool(
   postgres: TemporaryPostgres,
   [primary, ...replicas]: readonly [TemporaryServer, ...TemporaryServer[]],
   max: number,
+  more: PoolConfig = {},
 ): RoutedPool {
   return new RoutedPool({
     ...configOf(postgres, primary, max),
+    ...more,
     replicaManager: { replicas: replicas.map(({ name, host, port }) => ({ name, host, port })) },
   });
 }
