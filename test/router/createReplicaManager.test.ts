@@ -167,11 +167,10 @@ test('a write on a primary that is down did not run; on one that dies under it t
   const { primary } = topology.postgres;
   topology.publish({ replicas: [] });
   const manager = topology.manage();
-  const lost = manager.routeQuery('INSERT', 'SELECT pg_sleep(30)').catch((it: unknown) => it);
+  const write = 'INSERT INTO orders SELECT 900 FROM pg_sleep(30)';
+  const lost = manager.routeQuery('INSERT', write).catch((it: unknown) => it);
   await until('the statement runs', async () => {
-    const { rows } = await primary.query(
-      `SELECT 1 FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(30)'`,
-    );
+    const { rows } = await primary.query('SELECT 1 FROM pg_stat_activity WHERE query = $1', [write]);
     return rows.length === 1;
   });
   await primary.stop('immediate');
