@@ -40,8 +40,9 @@ export function connectionSettings(
     allowExitOnIdle: true,
     keepAlive: true,
     keepAliveInitialDelayMillis: keepAliveIdleMs,
-    statement_timeout: statementTimeoutMs,
-    query_timeout: statementTimeoutMs + answerGraceMs,
+    ...(settings.behindPooler
+      ? { query_timeout: statementTimeoutMs }
+      : { statement_timeout: statementTimeoutMs, query_timeout: statementTimeoutMs + answerGraceMs }),
   };
 }
 

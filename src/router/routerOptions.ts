@@ -26,6 +26,11 @@ export interface ReplicaManagerOptions {
   /** Where they differ for replicas. */
   readonly replicaConnectTimeoutMs?: number | undefined;
   readonly replicaStatementTimeoutMs?: number | undefined;
+  /**
+   * Whether poolers such as PgBouncer stand before the instances: these refuse settings at login that they do not know, so that the
+   * library keeps the time of statements itself and has them cancelled. Default: false
+   */
+  readonly behindPooler?: boolean | undefined;
   /** Fixed credentials, instead of a folder of them. */
   readonly credentials?: Credentials | undefined;
   /** `verify-full` (default) checks chain and host name; `off` is for servers on the same machine. */
@@ -99,6 +104,7 @@ export function readRouterOptions(options: ReplicaManagerOptions, driver?: PoolC
     endpointsUrl: options.endpointsUrl,
     sources: options.sources ?? [],
     useReadReplicas: options.useReadReplicas ?? true,
+    behindPooler: options.behindPooler ?? false,
     poolSize: options.poolSize ?? defaults.poolSize,
     minPoolSize: options.minPoolSize ?? 0,
     healthCheckIntervalMs: options.healthCheckIntervalMs ?? defaults.healthCheckIntervalMs,

@@ -277,6 +277,7 @@ function mountService(): Record<string, string> {
     REPLICA_MANAGER_ENDPOINTS_FILE: join(mounts, 'endpoints.json'),
     REPLICA_MANAGER_CREDENTIALS_DIR: run,
     REPLICA_MANAGER_TLS: 'off',
+    REPLICA_MANAGER_BEHIND_POOLER: 'true',
   };
 }
 

@@ -30,7 +30,7 @@ max_client_conn = 1000
 default_pool_size = $POOL_SIZE
 max_prepared_statements = 200
 ; Sent by some drivers and by the library; in transaction mode the next client would inherit it. The role has the timeout instead.
-ignore_startup_parameters = extra_float_digits,statement_timeout
+ignore_startup_parameters = extra_float_digits
 ; The default of 15 s makes every client wait that long after the server has restarted.
 server_login_retry = 1
 server_connect_timeout = 5

@@ -30,6 +30,12 @@ export const environmentVariables = {
     default: '`verify-full` with a file or stream, `off` with `DB_HOST`',
     meaning: '`verify-full` checks chain and host name; `off` encrypts nothing',
   },
+  REPLICA_MANAGER_BEHIND_POOLER: {
+    unit: 'true or false',
+    default: '`false`, `true` with `DB_HOST`',
+    meaning:
+      'whether the addresses are those of PgBouncers, which refuse settings at login that they do not know',
+  },
   REPLICA_MANAGER_POOL_SIZE: {
     unit: 'number',
     default: '10',

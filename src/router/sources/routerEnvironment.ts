@@ -40,7 +40,9 @@ export function readRouterEnvironment(environment: Environment = process.env): E
     read.text(name) !== undefined;
   const isGuide = guideVariables.some(isSet) && !ownVariables.some(isSet);
   const where = isGuide ? readGuide(read) : readOwn(read);
-  const options = { ...where, ...readPool(read) };
+  // The guide's ports are those of PgBouncer, and a server does as well without what is then left out.
+  const behindPooler = read.flag('REPLICA_MANAGER_BEHIND_POOLER') ?? (isGuide || undefined);
+  const options = { ...where, behindPooler, ...readPool(read) };
   if (read.problems.length > 0) throw new RouterError('RPG_CONFIG_INVALID', read.problems.join('; '));
   return options;
 }

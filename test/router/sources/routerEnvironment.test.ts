@@ -47,6 +47,7 @@ test("the guide's variables give a primary, a replica called read_replica, and t
   expect(options).toEqual({
     tls: 'off',
     useReadReplicas: true,
+    behindPooler: true,
     poolSize: 100,
     minPoolSize: 10,
     applicationName: undefined,
