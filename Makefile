@@ -28,7 +28,7 @@ check: setup ## Format, lint, types, dead code, unit, layers, package, regenerat
 	@$(STEP) 'generated files' node src/build/generate.ts --check
 	@$(STEP) 'fast tests' test/ci/tests fast
 
-test: ## Everything CI runs: check, cluster, system tests (12 min when built before, 40 min on a new machine)
+test: ## Everything CI runs: check, cluster, system tests (12 to 20 min when built before, 45 min on a new machine)
 	@test/ci/run
 
 system: cluster ## The promises, seen on a real cluster (10 min)
@@ -37,7 +37,7 @@ system: cluster ## The promises, seen on a real cluster (10 min)
 bench: bundle ## Speed and memory as ratios to peers, with real PostgreSQL (3 min); BENCH=addedTime runs one
 	@node test/bench/main.ts $(BENCH)
 
-cluster: setup bundle ## A four-node kind cluster with our images (seconds when it is up, 15 min the first time)
+cluster: setup bundle ## A four-node kind cluster with our images (seconds when it is up, 15 to 25 min the first time)
 	@$(STEP) 'cluster' $(CLUSTER) up
 	@$(STEP) 'images' $(CLUSTER) images
 

@@ -36,6 +36,15 @@ function lockOn(folder: string, log = silentLog, searchPath = '/usr/bin:/bin') {
   return lock;
 }
 
+/** Of the only lock that this process holds. */
+function pidOfHolder(): number | undefined {
+  const children = execFileSync('ps', ['-o', 'pid=,args=', '--ppid', String(process.pid)], {
+    encoding: 'utf8',
+  });
+  const pid = /^ *([0-9]+) cat$/m.exec(children)?.[1];
+  return pid === undefined ? undefined : Number(pid);
+}
+
 test('of two agents on one volume one has the lock, and the other gets it when that ends', async () => {
   const folder = volume();
   const [first, second] = [lockOn(folder), lockOn(folder)];
@@ -49,11 +58,9 @@ test('a lock whose process was killed is free, and who had it does not believe t
   const folder = volume();
   const [first, second] = [lockOn(folder), lockOn(folder)];
   await first.take();
-  const children = execFileSync('ps', ['-o', 'pid=,args=', '--ppid', String(process.pid)], {
-    encoding: 'utf8',
-  });
-  const pid = /^ *([0-9]+) cat$/m.exec(children)?.[1];
-  process.kill(Number(pid), 'SIGKILL');
+  // The lock is said to be held by the shell, a moment before it becomes the `cat` that holds it from then on.
+  await until('the holder waits for its end', () => pidOfHolder() !== undefined);
+  process.kill(Number(pidOfHolder()), 'SIGKILL');
   await until('the lock is free', () => second.take());
   await until('the first one notices', async () => !(await first.take()));
 });
