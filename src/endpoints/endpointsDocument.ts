@@ -26,6 +26,19 @@ export interface ReplicaEndpoint extends PrimaryEndpoint {
   readonly lagBytes: number | null;
 }
 
+/** The primary role is about to move: new writes wait, so that none of them fails. */
+export interface SwitchoverAnnouncement {
+  /** Name of the instance that is to be the primary. */
+  readonly to: string;
+  /** Of this switchover alone; without blanks. Whoever has seen it begins no new wait when it is told again. */
+  readonly id: string;
+  /** How long writers wait at most, counted on the reader's own clock from when it first saw this id. */
+  readonly holdMs: number;
+}
+
+/** Longer than any orderly switchover takes; whoever waits for longer than that had better know that it failed. */
+export const maxHoldMs = 60_000;
+
 export interface EndpointsDocument {
   readonly version: 1;
   readonly topology: {
@@ -48,4 +61,6 @@ export interface EndpointsDocument {
     readonly resumeLagSeconds: number;
     readonly fallbackToPrimary: boolean;
   };
+  /** Absent or null as long as none is announced. The generation grows when it is set and when it is cleared. */
+  readonly switchover?: SwitchoverAnnouncement | null | undefined;
 }

@@ -5,7 +5,10 @@ export {
   type Endpoint,
   type EndpointsDocument,
   endpointsKey,
+  maxHoldMs,
   type PrimaryEndpoint,
   type ReplicaEndpoint,
+  type SwitchoverAnnouncement,
 } from './endpointsDocument.ts';
 export { EndpointsParseError, maxEndpointsLength, parseEndpoints } from './parseEndpoints.ts';
+export { parseSwitchover, switchoverSetting, switchoverText } from './switchoverSetting.ts';

@@ -5,7 +5,15 @@
 // text holds is dropped. Unknown fields are no error: an application embeds an older router than the
 // operator that publishes, and a field added within version 1 must not take it down.
 
-import type { Endpoint, EndpointsDocument, PrimaryEndpoint, ReplicaEndpoint } from './endpointsDocument.ts';
+import {
+  type Endpoint,
+  type EndpointsDocument,
+  maxHoldMs,
+  type PrimaryEndpoint,
+  type ReplicaEndpoint,
+  type SwitchoverAnnouncement,
+} from './endpointsDocument.ts';
+import { isHold, wordPattern } from './switchoverSetting.ts';
 
 /** Why a text is no endpoints document. `path` is where in it, `expected` is what should be there. */
 export class EndpointsParseError extends Error {
@@ -42,6 +50,7 @@ export function parseEndpoints(text: string): EndpointsDocument {
     replicas: readField(root, 'replicas', '', readReplicas),
     poolers: readField(root, 'poolers', '', readPoolers),
     routing: readField(root, 'routing', '', readRouting),
+    ...readSwitchover(root),
   };
   checkNames(document);
   return document;
@@ -122,6 +131,31 @@ function readRouting(value: unknown, path: string): EndpointsDocument['routing']
   }
   const fallbackToPrimary = readField(fields, 'fallbackToPrimary', path, readBoolean);
   return { maxLagSeconds, resumeLagSeconds, fallbackToPrimary };
+}
+
+/** Left out when none is announced, as the operators before did who knew of none. */
+function readSwitchover(root: Fields): Pick<EndpointsDocument, 'switchover'> {
+  if (root['switchover'] === undefined || root['switchover'] === null) return {};
+  return { switchover: readField(root, 'switchover', '', readAnnouncement) };
+}
+
+function readAnnouncement(value: unknown, path: string): SwitchoverAnnouncement {
+  const fields = readObject(value, path);
+  return {
+    to: readField(fields, 'to', path, readName),
+    id: readField(fields, 'id', path, readWord),
+    holdMs: readField(fields, 'holdMs', path, readHold),
+  };
+}
+
+function readWord(value: unknown, path: string): string {
+  const text = readText(value, path);
+  return wordPattern.test(text) ? text : refuse(path, 'one word', value);
+}
+
+function readHold(value: unknown, path: string): number {
+  const isGood = typeof value === 'number' && isHold(value);
+  return isGood ? value : refuse(path, `a whole number from 1 to ${maxHoldMs}`, value);
 }
 
 /** Two endpoints of one name would make a verdict about one of them hit the other. */

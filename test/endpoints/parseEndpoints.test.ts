@@ -43,6 +43,12 @@ test('a document without primary, replicas, poolers and identifiers is complete'
   expect(parseEndpoints(JSON.stringify(document))).toEqual(document);
 });
 
+test('an announced switchover is read as it is written, and none is the same as null', () => {
+  const document = endpointsDocument({ switchover: { to: 'orders-2', id: '13-a7', holdMs: 5_000 } });
+  expect(parseEndpoints(JSON.stringify(document))).toEqual(document);
+  expect(parseEndpoints(withValue('switchover', null))).toStrictEqual(endpointsDocument());
+});
+
 test('fields that a later operator adds are dropped, not refused', () => {
   expect(parseEndpoints(withValue('replicas.0.temperature', 21))).toEqual(endpointsDocument());
 });
@@ -90,6 +96,14 @@ const refusals: readonly [string, unknown, string][] = [
   ['replicas.1.name', 'orders-1', 'replicas[1].name: expected a name of its own, found "orders-1"'],
   ['poolers.readOnly', 'x', 'poolers.readOnly: expected an object, found "x"'],
   ['routing.fallbackToPrimary', 1, 'routing.fallbackToPrimary: expected true or false, found 1'],
+  ['switchover', 'orders-2', 'switchover: expected an object, found "orders-2"'],
+  ['switchover', { id: 'a', holdMs: 1 }, 'switchover.to: expected text, found nothing'],
+  ['switchover', { to: 'orders-2', id: 'a b', holdMs: 1 }, 'switchover.id: expected one word, found "a b"'],
+  [
+    'switchover',
+    { to: 'orders-2', id: 'a', holdMs: 60_001 },
+    'switchover.holdMs: expected a whole number from 1 to 60000, found 60001',
+  ],
   ['routing.resumeLagSeconds', 11, 'routing.resumeLagSeconds: expected at most maxLagSeconds (10), found 11'],
 ];
 
