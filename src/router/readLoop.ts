@@ -9,6 +9,7 @@ import { assert } from '../lib/assert.ts';
 import type { ReadFacts } from './balance/readFacts.ts';
 import type { CoreFacts } from './balance/readPlanner.ts';
 import { refusalStates } from './classify/classifier.ts';
+import { isSurelyRead } from './classify/verdict.ts';
 import { errorOf, fallbackBusy, noReplica, poolBusy } from './failures.ts';
 import { FallbackGate } from './fallbackGate.ts';
 import { codeOf, type Failure } from './judgeFailure.ts';
@@ -141,7 +142,7 @@ class Read {
 
   /** Whether the caller's word is all there is for its being a read. */
   get #mayWrite(): boolean {
-    return this.#call.verdict.route !== 'replica';
+    return !isSurelyRead(this.#call.verdict);
   }
 
   /** The slot on the primary, if there is one, is the lease's from now on. */

@@ -11,7 +11,7 @@ import { ReadPlanner, type Request } from './balance/readPlanner.ts';
 import { afterFailure, type Health } from './chooseReplica.ts';
 import { Classifier } from './classify/classifier.ts';
 import { type Rule, type RuleName, rules } from './classify/rules.ts';
-import type { Verdict } from './classify/verdict.ts';
+import { isSurelyRead, type Verdict } from './classify/verdict.ts';
 import { denied, errorOf, failoverInProgress } from './failures.ts';
 import type { PoolListener } from './instancePool.ts';
 import type { InstanceProber } from './instanceProber.ts';
@@ -173,7 +173,7 @@ export class Router {
     if (codeOf(failure.error) === '25006' && (await this.hasBeenDemoted(primary))) {
       return failoverInProgress(primary, failure.error);
     }
-    return errorOf(primary, failure, call.verdict.route === 'replica');
+    return errorOf(primary, failure, isSurelyRead(call.verdict));
   }
 
   /**
@@ -207,7 +207,7 @@ export class Router {
 
   /** Right after the primary has acknowledged what may have been a write, or its outcome has become unknown. */
   noteWrite({ verdict, request }: Call): void {
-    if (verdict.route !== 'replica') this.planner.wrote(request);
+    if (!isSurelyRead(verdict)) this.planner.wrote(request);
   }
 
   /** Resolves once there is a topology. @throws RouterError */

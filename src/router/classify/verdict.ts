@@ -20,3 +20,8 @@ export interface Verdict {
   readonly position: number;
   readonly pins: Pins;
 }
+
+/** Whether it is known to change nothing. A hint sends a function that nobody knows to a replica; that makes no read of it. */
+export function isSurelyRead({ route, rule }: Verdict): boolean {
+  return route === 'replica' && rule !== 'hint-replica';
+}
