@@ -6,7 +6,7 @@ import { execFileSync } from 'node:child_process';
 import { chownSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { harmfulStable, harmlessVolatile } from './reviewedFunctions.ts';
+import { harmfulStable, harmlessVolatile, namesOfOthers } from './reviewedFunctions.ts';
 
 const supportedMajors = [15, 16, 17, 18];
 const target = 'src/router/classify/builtinFunctions.ts';
@@ -81,10 +81,11 @@ function sortFunctions(functions: readonly CatalogFunction[]): { safe: string[];
   const callable = new Set(functions.filter((it) => !it.isInternal).map((it) => it.name));
   const harmless = namesOf(harmlessVolatile);
   const harmful = namesOf(harmfulStable);
-  for (const name of [...harmless, ...harmful]) {
+  const ofOthers = namesOf(namesOfOthers);
+  for (const name of [...harmless, ...harmful, ...ofOthers]) {
     if (!callable.has(name)) throw new Error(`no catalog has the reviewed function ${name}`);
   }
-  const names = [...callable].toSorted();
+  const names = [...callable].filter((name) => !ofOthers.has(name)).toSorted();
   const isSafe = (name: string) => (volatile.has(name) ? harmless.has(name) : !harmful.has(name));
   return { safe: names.filter(isSafe), writing: names.filter((name) => !isSafe(name)) };
 }

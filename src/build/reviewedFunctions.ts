@@ -54,3 +54,11 @@ export const harmfulStable: Readonly<Record<string, readonly string[]>> = {
     'pg_event_trigger_table_rewrite_reason',
   ],
 };
+
+/**
+ * Operators call these, and people call functions of their own that happen to have the name. They are in neither list, so that a call
+ * is one of a function that nobody knows.
+ */
+export const namesOfOthers: Readonly<Record<string, readonly string[]>> = {
+  'the operator >= of "char"; in applications it takes money': ['charge'],
+};

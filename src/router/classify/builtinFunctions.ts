@@ -23,13 +23,13 @@ bytea_larger bytea_smaller byteacat byteacmp byteaeq byteage byteagt byteale byt
 byteanlike cardinality casefold cash_cmp cash_div_cash cash_div_flt4 cash_div_flt8 cash_div_int2
 cash_div_int4 cash_div_int8 cash_eq cash_ge cash_gt cash_le cash_lt cash_mi cash_mul_flt4 cash_mul_flt8
 cash_mul_int2 cash_mul_int4 cash_mul_int8 cash_ne cash_pl cash_words cashlarger cashsmaller cbrt ceil
-ceiling center char char_length character_length chareq charge chargt charle charlt charne chr cideq cidr
-circle circle_above circle_add_pt circle_below circle_center circle_contain circle_contain_pt
-circle_contained circle_distance circle_div_pt circle_eq circle_ge circle_gt circle_le circle_left circle_lt
-circle_mul_pt circle_ne circle_overabove circle_overbelow circle_overlap circle_overleft circle_overright
-circle_right circle_same circle_sub_pt clock_timestamp close_ls close_lseg close_pb close_pl close_ps
-close_sb col_description concat concat_ws convert convert_from convert_to corr cos cosd cosh cot cotd count
-covar_pop covar_samp crc32 crc32c cume_dist current_database current_query current_schema current_schemas
+ceiling center char char_length character_length chareq chargt charle charlt charne chr cideq cidr circle
+circle_above circle_add_pt circle_below circle_center circle_contain circle_contain_pt circle_contained
+circle_distance circle_div_pt circle_eq circle_ge circle_gt circle_le circle_left circle_lt circle_mul_pt
+circle_ne circle_overabove circle_overbelow circle_overlap circle_overleft circle_overright circle_right
+circle_same circle_sub_pt clock_timestamp close_ls close_lseg close_pb close_pl close_ps close_sb
+col_description concat concat_ws convert convert_from convert_to corr cos cosd cosh cot cotd count covar_pop
+covar_samp crc32 crc32c cume_dist current_database current_query current_schema current_schemas
 current_setting current_user date date_add date_bin date_cmp date_cmp_timestamp date_cmp_timestamptz date_eq
 date_eq_timestamp date_eq_timestamptz date_ge date_ge_timestamp date_ge_timestamptz date_gt
 date_gt_timestamp date_gt_timestamptz date_larger date_le date_le_timestamp date_le_timestamptz date_lt

@@ -41,6 +41,8 @@ export const adversarialCases: readonly AdversarialCase[] = [
   ['SELECT "NEXTVAL"(\'s\')', 'primary', 'function-unknown'],
   ['SELECT "coalesce"(1)', 'primary', 'function-unknown'],
   ["SELECT app.lower('x')", 'primary', 'function-unknown'],
+  // A built-in function has the name, as the operator >= of "char", and so does what takes the money.
+  ['SELECT charge(7, 100)', 'primary', 'function-unknown'],
   ["SELECT lower('x'), pg_catalog.lower('x'), \"lower\"('x')", 'replica', 'read'],
   ["SELECT DISTINCT ON (a) nextval('s') FROM t", 'primary', 'function-writes'],
   ["SELECT * FROM t ORDER BY a FETCH FIRST nextval('s') ROWS ONLY", 'primary', 'function-writes'],
