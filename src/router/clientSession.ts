@@ -2,9 +2,10 @@
 
 import type { PoolClient } from 'pg';
 import type { PrimaryEndpoint } from '../endpoints/endpointsDocument.ts';
+import { isSurelyRead } from './classify/verdict.ts';
 import { errorInTransaction, failoverInProgress, needsPrimary, sessionLost } from './failures.ts';
 import { codeOf, type Failure } from './judgeFailure.ts';
-import type { Lease } from './lease.ts';
+import type { Attempt, Lease } from './lease.ts';
 import type { Call, OwnConnection, Router } from './router.ts';
 import type { Answer, Callback } from './statement.ts';
 
@@ -71,14 +72,19 @@ export class ClientSession {
   /** For what talks to the connection itself. Resolves when it is over. */
   async submit(call: Call, callback: Callback | undefined): Promise<void> {
     const pinned = this.#pinned();
-    const held = pinned ?? (this.#needsOwnPrimary(call) ? await this.takePrimary() : undefined);
+    // A connection for one object is given back after it, and with it the transaction that it would begin.
+    const isOwn = this.#needsOwnPrimary(call) || call.verdict.pins === 'transaction';
+    const held = pinned ?? (isOwn ? await this.takePrimary() : undefined);
     if (held === undefined) {
-      const { lease } = await this.#router.leaseForReads(call, async () => nothing);
-      await lease.submit(call.statement, callback).finally(() => lease.release('keep'));
+      const { reader } = await this.#openReader(call, async () => nothing);
+      const { lease } = reader;
+      await lease
+        .submit(call.statement, callback, () => this.#noteRead(reader))
+        .finally(() => lease.release('keep'));
       return;
     }
     this.#before(held, call);
-    await held.lease.submit(call.statement, callback);
+    await held.lease.submit(call.statement, callback, () => this.#noteNews(held, call));
     this.#afterwards(held, call);
     if (!held.lease.isUsable) this.#isBroken = true;
   }
@@ -137,19 +143,25 @@ export class ClientSession {
   }
 
   async #beginRead(call: Call): Promise<Answer> {
-    const startedAtMs = this.#router.deps.clock.now();
-    const { endpoint, lease, result } = await this.#router.leaseForReads(call, (it) =>
-      it.run(call.statement),
-    );
+    const { reader, result } = await this.#openReader(call, (lease) => lease.run(call.statement));
     // A text with several statements may have ended the transaction already.
-    if (!lease.isInTransaction) {
-      lease.release('keep');
+    if (!reader.lease.isInTransaction) {
+      reader.lease.release('keep');
       return result;
     }
-    const role = endpoint.name === this.#router.document?.primary?.name ? 'primary' : 'replica';
-    this.#reader = { endpoint, lease, role, hasState: false, call, startedAtMs };
-    this.#listener.onLeased(lease.client);
+    this.#reader = reader;
+    this.#listener.onLeased(reader.lease.client);
     return result;
+  }
+
+  async #openReader(
+    call: Call,
+    first: (lease: Lease) => Promise<Attempt>,
+  ): Promise<{ readonly reader: Reader; readonly result: Answer }> {
+    const startedAtMs = this.#router.deps.clock.now();
+    const { endpoint, lease, result } = await this.#router.leaseForReads(call, first);
+    const role = endpoint.name === this.#router.document?.primary?.name ? 'primary' : 'replica';
+    return { reader: { endpoint, lease, role, hasState: false, call, startedAtMs }, result };
   }
 
   async #runOn(held: Held, call: Call): Promise<Answer> {
@@ -171,13 +183,20 @@ export class ClientSession {
   }
 
   #afterwards(held: Held, call: Call): void {
-    if (held.lease.isInTransaction) return;
+    const { isInTransaction } = held.lease;
     if (held !== this.#reader) {
-      this.#router.noteWrite(call);
+      // A write counts with its COMMIT; what a read has shown is known now.
+      if (!isInTransaction || isSurelyRead(call.verdict)) this.#router.notePrimary(call);
       return;
     }
-    if (held.hasState) this.#noteRead(this.#reader);
+    if (isInTransaction || held.hasState) this.#noteRead(this.#reader);
     else this.#letGo(held, 'keep');
+  }
+
+  /** Before anybody hears of it: an object tells what it has seen and done by itself. */
+  #noteNews(held: Held, call: Call): void {
+    if (this.#reader !== undefined && held === this.#reader) this.#noteRead(this.#reader);
+    else this.#router.notePrimary(call);
   }
 
   async #transactionError(held: Held, call: Call, failure: Failure): Promise<unknown> {

@@ -22,8 +22,13 @@ interface DriverState {
   readonly connection: {
     readonly parsedStatements: Readonly<Record<string, string>>;
     readonly stream: { destroy(): void };
+    prependListener(event: string, listener: () => void): void;
+    off(event: string, listener: () => void): void;
   };
 }
+
+/** When the server has begun to show what a statement found, and when it has done everything. */
+const newsEvents = ['rowDescription', 'readyForQuery'] as const;
 
 const lossEvents = ['error', 'end'] as const;
 
@@ -81,19 +86,24 @@ export class Lease {
 
   /**
    * Hands a cursor, a stream or a `pg.Query` to the driver, which tells it everything, and resolves when the server is ready for the
-   * next statement, or is gone. What the driver throws instead of telling it is thrown.
+   * next statement, or is gone. What the driver throws instead of telling it is thrown. `onNews` is called before the object tells
+   * anybody what it has seen or done.
    */
-  async submit(statement: Statement, callback?: Callback): Promise<void> {
+  async submit(statement: Statement, callback: Callback | undefined, onNews: () => void): Promise<void> {
     const { config, values } = statement;
+    const { connection } = this.client as unknown as DriverState;
+    for (const event of newsEvents) connection.prependListener(event, onNews);
     try {
       this.client.query(config as string, values as unknown[], callback as never);
+      await this.#nextSettled();
     } catch (error) {
       // The driver counts it as under way, and would wait for its end for ever.
       this.#isUsable = false;
-      (this.client as unknown as DriverState).connection.stream.destroy();
+      connection.stream.destroy();
       throw error;
+    } finally {
+      for (const event of newsEvents) connection.off(event, onNews);
     }
-    await this.#nextSettled();
   }
 
   /** The driver tells an error before it knows in which state the server is afterwards. */

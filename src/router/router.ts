@@ -144,7 +144,7 @@ export class Router {
   async writeTo(primary: PrimaryEndpoint, call: Call, attempt: Attempt): Promise<Answer> {
     this.counters.writes += 1;
     if (attempt.kind === 'answered') {
-      this.noteWrite(call);
+      this.notePrimary(call);
       return attempt.result;
     }
     throw await this.writeError(call, primary, attempt.failure);
@@ -208,6 +208,12 @@ export class Router {
   /** Right after the primary has acknowledged what may have been a write, or its outcome has become unknown. */
   noteWrite({ verdict, request }: Call): void {
     if (!isSurelyRead(verdict)) this.planner.wrote(request);
+  }
+
+  /** Right after the primary has answered what was sent there without a plan: what it has shown must be seen from now on, too. */
+  notePrimary(call: Call): void {
+    if (isSurelyRead(call.verdict)) this.planner.readOnPrimary(call.request);
+    else this.noteWrite(call);
   }
 
   /** Resolves once there is a topology. @throws RouterError */
