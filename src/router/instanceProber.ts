@@ -125,7 +125,9 @@ export class InstanceProber {
     const before = this.#observations.get(instance)?.probe;
     this.#observations.set(instance, observation);
     if (probe.kind === 'failed' && before?.kind !== 'failed') {
-      this.#deps.log.warn({ instance, reason: probe.reason }, 'instance does not answer probes');
+      const how = probe.refusal === undefined ? 'does not answer' : 'refuses';
+      const { reason, refusal: sqlState } = probe;
+      this.#deps.log.warn({ instance, reason, ...(sqlState && { sqlState }) }, `instance ${how} probes`);
     }
     if (probe.kind === 'answered' && before?.kind === 'failed') {
       this.#deps.log.info({ instance, role: probe.role }, 'instance answers probes again');

@@ -113,6 +113,12 @@ function queryingKind(error: unknown): FailureKind {
   return isSocketError || message.startsWith(hangUpMessage) ? 'connection' : 'statement';
 }
 
+/** The SQLSTATE with which a server that goes on serving others has said no; undefined when it said nothing of the kind. */
+export function refusalStateOf(error: unknown): string | undefined {
+  const code = codeOf(error);
+  return isSqlState(code) && !hangUpStates.test(code) ? code : undefined;
+}
+
 function isSqlState(code: string | undefined): code is string {
   return code !== undefined && /^[0-9A-Z]{5}$/.test(code) && /[0-9]/.test(code);
 }

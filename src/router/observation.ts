@@ -28,6 +28,8 @@ export interface AnsweredProbe {
 export interface FailedProbe {
   readonly kind: 'failed';
   readonly reason: string;
+  /** SQLSTATE with which a server that is alive has refused; undefined when nothing of the kind was heard. */
+  readonly refusal?: string | undefined;
 }
 
 export interface Observation {

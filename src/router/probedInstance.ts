@@ -5,7 +5,8 @@
 
 import { type BackoffBounds, backoffMs } from '../lib/backoff.ts';
 import type { Clock } from '../lib/clock.ts';
-import { messageOf } from './judgeFailure.ts';
+import { samplesToResume } from './consistency/freshness.ts';
+import { messageOf, refusalStateOf } from './judgeFailure.ts';
 import type { Observation } from './observation.ts';
 import type { ConnectProbe, ProbeConnection, ProbeTarget } from './probeConnection.ts';
 import { type ProbeKind, probeSql, readProbeAnswer, shorterProbe } from './probeStatement.ts';
@@ -19,6 +20,9 @@ export const probeAnswerMs = 1_000;
 
 /** An instance that does not answer is looked for once a second by each process, not four times. */
 const failingBounds: BackoffBounds = { firstMs: briskEveryMs, maxMs: 1_000, jitter: 0.3 };
+
+/** While nobody waits for news: often enough that one that is back does not go without reads for as long as the health check rests. */
+const quietFailingBounds: BackoffBounds = { firstMs: briskEveryMs, maxMs: 5_000, jitter: 0.3 };
 
 /** A deadline that fires so much too late was missed by us. */
 const standstillMs = 500;
@@ -44,6 +48,8 @@ export class ProbedInstance {
   #connection: ProbeConnection | undefined;
   #kind: ProbeKind = 'full';
   #failures = 0;
+  /** Answers that are asked for at once after failures, because the instance is read from again only after so many. */
+  #answersWanted = 0;
   #startedAtMs = Number.NEGATIVE_INFINITY;
   #isAsked = false;
 
@@ -87,10 +93,18 @@ export class ProbedInstance {
   }
 
   #dueAtMs(): number {
+    return this.#startedAtMs + this.#gapMs();
+  }
+
+  #gapMs(): number {
     const { isBrisk, everyMs, random } = this.#deps;
-    if (!this.#isAsked && !isBrisk()) return this.#startedAtMs + everyMs * (1 - 0.1 * random());
-    if (this.#failures === 0) return this.#startedAtMs + briskEveryMs;
-    return this.#startedAtMs + backoffMs(this.#failures, failingBounds, random());
+    const isAwaited = this.#isAsked || isBrisk();
+    if (this.#failures > 0) {
+      const gapMs = backoffMs(this.#failures, isAwaited ? failingBounds : quietFailingBounds, random());
+      return isAwaited ? gapMs : Math.min(gapMs, everyMs);
+    }
+    if (isAwaited) return briskEveryMs;
+    return this.#answersWanted > 0 ? Math.min(briskEveryMs, everyMs) : everyMs * (1 - 0.1 * random());
   }
 
   /** Undefined when the answer says nothing about the instance. */
@@ -104,6 +118,7 @@ export class ProbedInstance {
       const startedAtMs = clock.now();
       const probe = await this.#ask(connection);
       this.#failures = 0;
+      this.#answersWanted = Math.max(0, this.#answersWanted - 1);
       return { instance: this.target.name, startedAtMs, endedAtMs: clock.now(), probe };
     } catch (error) {
       this.#disconnect();
@@ -112,11 +127,12 @@ export class ProbedInstance {
         return undefined;
       }
       this.#failures += 1;
+      this.#answersWanted = samplesToResume;
       return {
         instance: this.target.name,
         startedAtMs: this.#startedAtMs,
         endedAtMs: clock.now(),
-        probe: { kind: 'failed', reason: messageOf(error) },
+        probe: { kind: 'failed', reason: messageOf(error), refusal: refusalStateOf(error) },
       };
     }
   }

@@ -111,7 +111,7 @@ export interface ReplicaManagerStatus {
    * since is in `document` alone.
    */
   readonly published: EndpointsDocument | null;
-  /** Why what is mounted now is not in use; empty when it is. */
+  /** What a person should mend: why what is mounted now is not in use, and who refuses to be probed. Empty when nothing. */
   readonly problems: readonly string[];
 }
 

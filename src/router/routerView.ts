@@ -5,6 +5,7 @@ import type { ReadExplanation } from './balance/explainRead.ts';
 import { planRead } from './balance/planRead.ts';
 import { verdictOf as judgeReplica, type ReadFacts, replicasOf } from './balance/readFacts.ts';
 import type { CoreFacts } from './balance/readPlanner.ts';
+import { probeProblems } from './probeRefusal.ts';
 import type { Router } from './router.ts';
 import { describeStatus, type ReplicaManagerStatus } from './routerStatus.ts';
 import type { Statement } from './statement.ts';
@@ -29,7 +30,7 @@ export function statusOf(router: Router): ReplicaManagerStatus {
   return describeStatus({
     document,
     published: view.published,
-    problems: view.problems,
+    problems: [...view.problems, ...probeProblems(prober?.observations.values() ?? [])],
     sources: router.sources,
     observations: prober?.observations,
     found: view.found,

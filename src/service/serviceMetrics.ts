@@ -14,7 +14,11 @@ export function serviceMetrics({ status, hasReadReplicas, streamClients }: Servi
     gauge('topology_epoch', 'How often the primary role has changed hands.', known(status.epoch)),
     gauge('topology_generation', 'Number of the endpoints document in use.', known(status.generation)),
     gauge('topology_age_seconds', 'Time since a source confirmed the topology.', sourceAges(status)),
-    gauge('topology_problems', 'What sources say and is not in use.', only(status.problems.length)),
+    gauge(
+      'topology_problems',
+      'What a person should mend: sources that are not in use, refused probes.',
+      only(status.problems.length),
+    ),
     gauge('primary_connected', 'Whether the primary answered last.', flag(isPrimaryConnected(status))),
     gauge('has_read_replicas', 'Whether a read would go to a replica now.', flag(hasReadReplicas)),
     gauge('replicas', 'Replicas of the topology.', only(status.replicas.length)),

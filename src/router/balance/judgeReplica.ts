@@ -47,7 +47,9 @@ export function judgeReplica(
 }
 
 function judgeObserved(seen: ReplicaView, answeredAtMs: number): ReplicaVerdict {
-  if (seen.failedProbes >= failedProbesToRest && answeredAtMs < seen.failedAtMs) {
+  // Who refuses a probe is alive; for how long it is believed to be fresh is a matter of its lag.
+  const isSilent = seen.failedProbes >= failedProbesToRest && seen.refusal === null;
+  if (isSilent && answeredAtMs < seen.failedAtMs) {
     return { kind: 'resting', reason: `does not answer probes: ${seen.failure}` };
   }
   return seen.lateReason === null ? serving : { kind: 'late', reason: seen.lateReason };

@@ -12,6 +12,8 @@
 // 4. While it follows but its lag is unknown (the primary was not sampled), or it does not answer, the last verdict holds for
 //    `graceSamples`. Then who does not answer is out, and so is who is more than `maxUnknownBytes` behind what is known.
 //    Who streams and is not stays: leaving it for a primary that does not answer either would help nobody.
+//    Who refuses the probe is alive, so its verdict holds also until it may lag by `maxLagMs`, which it cannot do sooner than after
+//    that time, less what it lagged by when that was measured last.
 // 5. It comes in with the second sample in a row in which it follows and its lag is at most `resumeLagMs`.
 //
 // It starts in: the document, which has to call it routable as well, knows more than we do before the first sample.
@@ -27,7 +29,12 @@ export type FreshnessSample =
       readonly lag: Lag;
       readonly primaryAnswers: boolean;
     }
-  | { readonly kind: 'silent' }
+  | {
+      readonly kind: 'silent';
+      readonly atMs: number;
+      /** As a reason, when it is alive and has refused the probe; else null. */
+      readonly refusal: string | null;
+    }
   | { readonly kind: 'foreign'; readonly reason: string };
 
 export interface FreshnessLimits {
@@ -45,6 +52,8 @@ export interface Freshness {
   /** How long it has not followed while the primary answered; null when it follows. */
   readonly notFollowingMs: number | null;
   readonly judgedAtMs: number;
+  /** It had everything of that time when its lag was measured last, or else from its first silence on; null before both. */
+  readonly currentAsOfMs: number | null;
 }
 
 /** Two, because one low sample can be the moment before a large transaction is replayed. */
@@ -62,6 +71,7 @@ export const initialFreshness: Freshness = {
   unknownSamples: 0,
   notFollowingMs: null,
   judgedAtMs: Number.NEGATIVE_INFINITY,
+  currentAsOfMs: null,
 };
 
 export function judgeFreshness(
@@ -73,17 +83,23 @@ export function judgeFreshness(
     case 'foreign':
       return { ...previous, lateReason: sample.reason, freshSamples: 0 };
     case 'silent':
-      return judgeSilence(previous);
+      return judgeSilence(previous, sample, limits);
     case 'measured':
       return judgeMeasured(previous, sample, limits);
   }
 }
 
-function judgeSilence(previous: Freshness): Freshness {
+function judgeSilence(
+  previous: Freshness,
+  { atMs, refusal }: Extract<FreshnessSample, { kind: 'silent' }>,
+  limits: FreshnessLimits,
+): Freshness {
   const unknownSamples = previous.unknownSamples + 1;
-  const lateReason =
-    unknownSamples > graceSamples ? 'has not answered any of the last probes' : previous.lateReason;
-  return { ...previous, lateReason, unknownSamples, freshSamples: 0 };
+  const currentAsOfMs = previous.currentAsOfMs ?? atMs;
+  const mayBeLate = refusal === null || atMs - currentAsOfMs >= limits.maxLagMs;
+  const isOut = unknownSamples > graceSamples && mayBeLate;
+  const lateReason = isOut ? (refusal ?? 'has not answered any of the last probes') : previous.lateReason;
+  return { ...previous, lateReason, unknownSamples, currentAsOfMs, freshSamples: 0 };
 }
 
 type MeasuredSample = Extract<FreshnessSample, { kind: 'measured' }>;
@@ -103,6 +119,7 @@ function judgeMeasured(previous: Freshness, sample: MeasuredSample, limits: Fres
     unknownSamples,
     notFollowingMs,
     judgedAtMs: sample.atMs,
+    currentAsOfMs: lag.kind === 'known' ? sample.atMs - lag.ms : previous.currentAsOfMs,
   };
 }
 

@@ -124,6 +124,7 @@ export class LagBook {
     this.#primaryAnswers = timeline !== null && timeline >= this.#written.timeline;
     if (sample === null || timeline === null || !this.#primaryAnswers || sample.lsn === null) return;
     const { lsn } = sample;
+    const isFirst = newestPosition(this.#written) === undefined;
     const isLater = startedAtMs > this.#sample.endedAtMs;
     const inserted = { at: startedAtMs, lsn: sample.insertedLsn ?? lsn };
     this.#written = addSample(this.#written, timeline, { at: startedAtMs, lsn }, isLater);
@@ -132,6 +133,16 @@ export class LagBook {
     for (const [name, record] of this.#records) {
       const primarySamplesSince = record.primarySamplesSince + 1;
       this.#records.set(name, { ...record, answersSincePrimary: 0, primarySamplesSince });
+    }
+    if (isFirst) this.#measureEarlierAnswers();
+  }
+
+  /** Of replicas that have answered before their primary: while it is quiet, they are not asked again for half a minute. */
+  #measureEarlierAnswers(): void {
+    for (const name of this.#records.keys()) {
+      const observation = this.#newest.get(name);
+      if (observation?.probe.kind === 'answered')
+        this.#records.set(name, this.#judgeReplica(name, observation));
     }
   }
 
@@ -144,7 +155,7 @@ export class LagBook {
     const record = this.#records.get(name) ?? newRecord(name);
     const { probe, endedAtMs } = observation;
     const limits = this.#limits();
-    if (probe.kind === 'failed') return afterSilence(record, probe.reason, endedAtMs, limits);
+    if (probe.kind === 'failed') return afterSilence(record, probe, endedAtMs, limits);
     if (!this.#isOurs(probe))
       return afterForeignAnswer(record, 'belongs to another cluster', endedAtMs, limits);
     if (probe.role === 'primary')

@@ -61,6 +61,8 @@ export interface ReplicaView {
   readonly failedProbes: number;
   readonly failedAtMs: number;
   readonly failure: string | null;
+  /** SQLSTATE with which it refused the last probe, being alive; null when it did not. */
+  readonly refusal: string | null;
   readonly isStreaming: boolean;
   /** How fast it replays when it has something to replay; null before anything was seen. */
   readonly replayBytesPerMs: number | null;

@@ -5,7 +5,8 @@
 
 import { addLagAnchor, type LagAnchors, newestPosition, noAnchors } from '../../postgres/lagAnchors.ts';
 import type { Lsn } from '../../postgres/lsn.ts';
-import type { AnsweredProbe, Observation } from '../observation.ts';
+import type { AnsweredProbe, FailedProbe, Observation } from '../observation.ts';
+import { describeRefusal } from '../probeRefusal.ts';
 import {
   type Freshness,
   type FreshnessLimits,
@@ -46,6 +47,7 @@ export function newRecord(name: string): ReplicaRecord {
       failedProbes: 0,
       failedAtMs: never,
       failure: null,
+      refusal: null,
       isStreaming: false,
       replayBytesPerMs: null,
       serverVersion: null,
@@ -66,17 +68,18 @@ export function withoutPosition(record: ReplicaRecord, lostAtMs: number): Replic
 
 export function afterSilence(
   before: ReplicaRecord,
-  failure: string,
+  { reason: failure, refusal: sqlState }: FailedProbe,
   atMs: number,
   limits: FreshnessLimits,
 ): ReplicaRecord {
   const record = withoutPosition(before, atMs);
   const failedProbes = record.view.failedProbes + 1;
-  const lag = unmeasured('does not answer probes');
+  const refusal = sqlState === undefined ? null : describeRefusal(sqlState, failure);
+  const lag = unmeasured(refusal ?? 'does not answer probes');
   return {
     ...record,
-    view: { ...record.view, lag, failure, failedProbes, failedAtMs: atMs },
-    freshness: judgeFreshness(record.freshness, { kind: 'silent' }, limits),
+    view: { ...record.view, lag, failure, refusal: sqlState ?? null, failedProbes, failedAtMs: atMs },
+    freshness: judgeFreshness(record.freshness, { kind: 'silent', atMs, refusal }, limits),
   };
 }
 
@@ -90,7 +93,7 @@ export function afterForeignAnswer(
   const record = withoutPosition(before, atMs);
   return {
     ...record,
-    view: { ...record.view, lag: unmeasured(reason), failure: null, failedProbes: 0 },
+    view: { ...record.view, lag: unmeasured(reason), failure: null, refusal: null, failedProbes: 0 },
     freshness: judgeFreshness(record.freshness, { kind: 'foreign', reason }, limits),
   };
 }
@@ -129,6 +132,7 @@ export function afterAnswer(
       lostAtMs: hasGoneBack ? endedAtMs : view.lostAtMs,
       failedProbes: 0,
       failure: null,
+      refusal: null,
       replayBytesPerMs: speedAfter(record, hasGoneBack ? null : progress),
       serverVersion: probe.serverVersion,
     },

@@ -152,6 +152,20 @@ test('a replica that does not answer two probes in a row rests, until it answers
   expect(planned({ observed: once })).toBe(second);
 });
 
+test('a replica that refuses probes is alive, and serves as long as it is not late', () => {
+  const refusing = replicaView(second, {
+    failedProbes: 9,
+    failedAtMs: 900,
+    failure: 'full',
+    refusal: '53300',
+  });
+  const late = { ...refusing, lateReason: 'refuses to be probed' };
+
+  expect(planned({ observed: lagView([refusing, replicaView(third)]) })).toBe(second);
+  expect(planned({ observed: lagView([late, replicaView(third)]) })).toBe(third);
+  expect(planned({ observed: lagView([late, { ...late, name: third }]) })).toBe('primary: no replica serves');
+});
+
 test('resting replicas are asked when nobody else is left', () => {
   const health = new Map([second, third].map((name) => [name, resting]));
 

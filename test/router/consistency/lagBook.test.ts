@@ -49,8 +49,9 @@ class Told {
     return this;
   }
 
-  failed(instance: string, atMs: number): this {
-    const probe = { kind: 'failed', reason: 'connection refused' } as const;
+  failed(instance: string, atMs: number, refusal?: string): this {
+    const reason = refusal === undefined ? 'connection refused' : 'sorry, too many clients already';
+    const probe = { kind: 'failed', reason, refusal } as const;
     this.book.note({ instance, startedAtMs: atMs, endedAtMs: atMs + 1, probe });
     return this;
   }
@@ -85,6 +86,16 @@ test('what nobody has looked at is unknown', () => {
   expect(new Told().book.lagOf(second)).toEqual(unknown('has not been observed'));
   expect(new Told().replica(0, 50).book.lagOf(second)).toEqual(
     unknown('no position of the primary is known'),
+  );
+});
+
+test('a replica that has answered before its primary is measured by the first position of that', () => {
+  expect(new Told().replica(1_000, 50).primary(1_005, 50).book.lagOf(second)).toMatchObject({
+    ms: 0,
+    bytes: 0,
+  });
+  expect(new Told().replica(1_000, 40).primary(1_005, 50).book.lagOf(second)).toEqual(
+    unknown('is behind every position that is known', 0, 10),
   );
 });
 
@@ -181,6 +192,34 @@ test('a replica that does not answer leaves after the grace period, and comes ba
   expect(told.lateReason).toBe('has not answered any of the last probes');
   seconds(told, 8, 9, (at) => at * 100);
   expect(told.lateReason).toBeNull();
+});
+
+test('a replica that refuses probes keeps its reads until it may be late, and says what to do', () => {
+  const told = seconds(new Told(), 1, 6, (at) => at * 100 - 200);
+  expect(told.book.lagOf(second)).toMatchObject({ ms: 2_011 });
+  for (let at = 6; at <= 12; at += 1) told.failed(second, at * 1_000, '53300');
+  expect(told.lateReason).toBeNull();
+  expect(told.book.lagOf(second)).toMatchObject({ kind: 'unknown', bytes: null });
+  told.failed(second, 13_000, '53300');
+  const reason =
+    'refuses to be probed, so that its lag is unknown (53300: sorry, too many clients already); ' +
+    'leave a connection for its probe: raise max_connections or the limit of the role, or lower poolSize';
+  expect(told.lateReason).toBe(reason);
+  seconds(told, 14, 15, (at) => at * 100);
+  expect(told.lateReason).toBe(reason);
+  seconds(told, 15, 16, (at) => at * 100);
+  expect(told.lateReason).toBeNull();
+});
+
+test('a replica that has refused every probe is believed for the maximal lag, and one that was late stays late', () => {
+  const told = new Told();
+  for (let at = 1; at <= 10; at += 1) told.failed(second, at * 1_000, '42501');
+  expect(told.lateReason).toBeNull();
+  told.failed(second, 11_001, '42501');
+  expect(told.lateReason).toMatch(/^refuses to be probed/);
+
+  const late = seconds(new Told(), 1, 30, () => 100).failed(second, 30_000, '53300');
+  expect(late.lateReason).toBe('lags behind by 10 s or more');
 });
 
 test('a pause of our own process makes nobody late', () => {
