@@ -11,7 +11,8 @@ STEP := test/ci/step
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z -]+:.*## /{printf "  \033[1m%-15s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: node_modules/.installed ## Install Node 26 and the tools from npm, and Debian packages for tests (1-3 min)
+setup: node_modules/.installed ## Install Node 26 and the tools from npm, and servers and Debian packages for tests (1-3 min)
+	@node test/ci/servers.ts
 
 node_modules/.installed: package.json package-lock.json
 	@# not `npm ci`: a lock file made on one platform may lack the optional packages of another

@@ -1,8 +1,5 @@
 // The prober against real servers: as an ordinary role, through TLS and PgBouncer, with a network that falls silent.
 
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { type Clock, systemClock } from '../../src/lib/clock.ts';
 import { silentLog } from '../../src/lib/log.ts';
@@ -10,12 +7,11 @@ import { InstanceProber, type InstanceProberDeps } from '../../src/router/instan
 import type { AnsweredProbe, Observation } from '../../src/router/observation.ts';
 import { probeConnections, probeLogin } from '../../src/router/probeConnection.ts';
 import { readStaticTopology } from '../../src/router/sources/staticSource.ts';
-import { freePort } from '../fixtures/freePort.ts';
 import { FrozenProxy } from '../fixtures/frozenProxy.ts';
 import { pgbouncerProgram } from '../fixtures/pgbouncerProgram.ts';
 import { becomePostgresUser } from '../fixtures/postgresUser.ts';
-import { startProgram } from '../fixtures/runningProgram.ts';
 import { makeCertificates, type TemporaryCertificates } from '../fixtures/temporaryCertificates.ts';
+import { TemporaryPgbouncer } from '../fixtures/temporaryPgbouncer.ts';
 import { startTemporaryPostgres, type TemporaryPostgres, until } from '../fixtures/temporaryPostgres.ts';
 
 let certificates: TemporaryCertificates;
@@ -273,29 +269,10 @@ test('through PgBouncer with transaction pooling all is told, also after a promo
   cleaning.push(() => plain[Symbol.asyncDispose]());
   await plain.primary.query(`CREATE ROLE app LOGIN PASSWORD 'app'`);
   await plain.caughtUp();
-  const folder = mkdtempSync(join(tmpdir(), 'replica-manager-prober-'));
-  cleaning.push(() => rmSync(folder, { recursive: true, force: true }));
-  const place = async (server: TemporaryPostgres['primary']) => {
-    const port = await freePort();
-    const file = join(folder, `${server.name}.ini`);
-    writeFileSync(join(folder, 'users.txt'), '"app" "app"\n');
-    // As it comes: no start-up parameter is ignored.
-    const lines = [
-      '[databases]',
-      `postgres = host=127.0.0.1 port=${server.port}`,
-      '[pgbouncer]',
-      'listen_addr = 127.0.0.1',
-      `listen_port = ${port}`,
-      'unix_socket_dir =',
-      'auth_type = plain',
-      `auth_file = ${join(folder, 'users.txt')}`,
-      'pool_mode = transaction',
-      'server_login_retry = 1',
-    ];
-    writeFileSync(file, `${lines.join('\n')}\n`);
-    const running = startProgram(await pgbouncerProgram(), [file], { PATH: process.env['PATH'] ?? '' });
-    cleaning.push(() => running[Symbol.asyncDispose]());
-    return { host: '127.0.0.1', port };
+  const place = async ({ port }: TemporaryPostgres['primary']) => {
+    const bouncer = await TemporaryPgbouncer.start({ port, user: login.username, password: login.password });
+    cleaning.push(() => bouncer[Symbol.asyncDispose]());
+    return bouncer;
   };
   const [replica] = plain.replicas;
   if (replica === undefined) throw new Error('a replica is needed');

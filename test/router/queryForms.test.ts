@@ -5,26 +5,31 @@ import pg, { type Pool, type PoolClient, Query, type QueryResult } from 'pg';
 import Cursor from 'pg-cursor';
 import QueryStream from 'pg-query-stream';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { type PoolKind, poolKinds, poolOf } from '../fixtures/poolKinds.ts';
+import { testedServers } from '../fixtures/newerPostgres.ts';
+import { poolKinds, poolOf } from '../fixtures/poolKinds.ts';
 import { startTemporaryPostgres, type TemporaryPostgres } from '../fixtures/temporaryPostgres.ts';
 
-let postgres: TemporaryPostgres;
+const [machine, newest] = testedServers;
+const subjects = [
+  ...poolKinds.map((kind) => ({ kind, ...machine })),
+  { kind: 'RoutedPool with a replica', ...newest } as const,
+];
+const running = new Map<string, TemporaryPostgres>();
 const opened: Pool[] = [];
 
 beforeAll(async () => {
-  postgres = await startTemporaryPostgres({ replicas: 1 });
-  await postgres.primary.query('CREATE TABLE orders (id int PRIMARY KEY, item text NOT NULL)');
-  await postgres.primary.query(`INSERT INTO orders VALUES (1, 'tea'), (2, 'cup')`);
-  await postgres.caughtUp();
+  for (const { label, version } of [machine, newest]) {
+    const postgres = await startTemporaryPostgres({ replicas: 1, version });
+    running.set(label, postgres);
+    await postgres.primary.query('CREATE TABLE orders (id int PRIMARY KEY, item text NOT NULL)');
+    await postgres.primary.query(`INSERT INTO orders VALUES (1, 'tea'), (2, 'cup')`);
+    await postgres.caughtUp();
+  }
 }, 60_000);
 afterEach(() => Promise.all(opened.splice(0).map((pool) => pool.end())));
-afterAll(() => postgres[Symbol.asyncDispose]());
-
-function open(kind: PoolKind): Pool {
-  const pool = poolOf(kind, postgres);
-  opened.push(pool);
-  return pool;
-}
+afterAll(async () => {
+  for (const postgres of running.values()) await postgres[Symbol.asyncDispose]();
+});
 
 type Asker = Pick<PoolClient, 'query'>;
 const byCallback = (ask: (callback: (error: Error, result: QueryResult) => void) => void) =>
@@ -144,37 +149,45 @@ const failures: readonly (readonly [string, (on: Asker) => Promise<unknown>, obj
   ],
 ];
 
-describe.each(poolKinds)('%s', (kind) => {
+describe.each(subjects)('$kind, $label', ({ kind, label }) => {
+  const open = (): Pool => {
+    const postgres = running.get(label);
+    if (postgres === undefined) throw new Error(`${label} runs`);
+    const pool = poolOf(kind, postgres);
+    opened.push(pool);
+    return pool;
+  };
+
   test.each(forms)('the pool takes %s', async (_, ask, answer) => {
-    expect(await ask(open(kind))).toEqual(answer);
+    expect(await ask(open())).toEqual(answer);
   });
 
   test.each(forms)('a client takes %s', async (_, ask, answer) => {
-    const client = await open(kind).connect();
+    const client = await open().connect();
     expect(await ask(client)).toEqual(answer);
     client.release();
   });
 
   test.each(failures)('the pool tells %s as the driver does', async (_, ask, error) => {
-    expect(await ask(open(kind)).catch((it: unknown) => it)).toMatchObject(error);
+    expect(await ask(open()).catch((it: unknown) => it)).toMatchObject(error);
   });
 
   test.each(failures)('a client tells %s as the driver does, and can go on', async (_, ask, error) => {
-    const client = await open(kind).connect();
+    const client = await open().connect();
     expect(await ask(client).catch((it: unknown) => it)).toMatchObject(error);
     expect((await client.query(textOne)).rows).toEqual([{ item: 'tea' }]);
     client.release();
   });
 
   test('errors of the server are instances of the class of the driver', async () => {
-    const error = await open(kind)
+    const error = await open()
       .query('SELECT 1/0')
       .catch((it: unknown) => it);
     expect(error).toBeInstanceOf(pg.DatabaseError);
   });
 
   test('nothing and a function are refused', async () => {
-    const pool = open(kind);
+    const pool = open();
     const told = await new Promise<Error>((resolve) => pool.query(resolve as never));
     expect(told.message).toContain('Passing a function as the first parameter');
     await expect(pool.query(null as never)).rejects.toThrow('Client was passed a null or undefined query');
@@ -184,7 +197,7 @@ describe.each(poolKinds)('%s', (kind) => {
   });
 
   test('queries of a client that are not awaited run in the order of the calls', async () => {
-    const client = await open(kind).connect();
+    const client = await open().connect();
     const results = await Promise.all(
       [
         'BEGIN',
@@ -201,7 +214,7 @@ describe.each(poolKinds)('%s', (kind) => {
   test.each(['SELECT id FROM orders ORDER BY id', 'SELECT id FROM orders ORDER BY id FOR UPDATE'])(
     'a cursor reads %s in steps',
     async (sql) => {
-      const client = await open(kind).connect();
+      const client = await open().connect();
       const cursor = client.query(new Cursor(sql));
       expect(await cursor.read(1)).toEqual([{ id: 1 }]);
       expect(await cursor.read(5)).toEqual([{ id: 2 }]);
@@ -212,7 +225,7 @@ describe.each(poolKinds)('%s', (kind) => {
   );
 
   test('a cursor tells its error where it is read', async () => {
-    const client = await open(kind).connect();
+    const client = await open().connect();
     const cursor = client.query(new Cursor('SELECT 1/0'));
     await expect(cursor.read(1)).rejects.toMatchObject({ code: '22012' });
     await cursor.close();
@@ -220,7 +233,7 @@ describe.each(poolKinds)('%s', (kind) => {
   });
 
   test('a stream of rows runs on a client and on the pool', async () => {
-    const pool = open(kind);
+    const pool = open();
     const client = await pool.connect();
     const rows: unknown[] = [];
     for await (const row of client.query(new QueryStream('SELECT id FROM orders ORDER BY id')))
@@ -236,7 +249,7 @@ describe.each(poolKinds)('%s', (kind) => {
   });
 
   test('a query object of the driver tells its rows one by one', async () => {
-    const client = await open(kind).connect();
+    const client = await open().connect();
     const query = client.query(new Query('SELECT id FROM orders ORDER BY id'));
     const rows: unknown[] = [];
     query.on('row', (row) => rows.push(row));
@@ -248,7 +261,7 @@ describe.each(poolKinds)('%s', (kind) => {
   });
 
   test('a client has the helpers of the driver, and its own parsers', async () => {
-    const client = await open(kind).connect();
+    const client = await open().connect();
     expect(client.escapeIdentifier('a"b')).toBe('"a""b"');
     expect(client.escapeLiteral(`it's`)).toBe(`'it''s'`);
     client.setTypeParser(23, (value: string) => `<${value}>`);
