@@ -9,7 +9,7 @@ import { assert } from '../lib/assert.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
 import { type Failure, judgeFailure, messageOf } from './judgeFailure.ts';
-import { type Attempt, Lease } from './lease.ts';
+import { type Attempt, Lease, type PreparedNames } from './lease.ts';
 import { RouterError } from './routerError.ts';
 import type { Statement } from './statement.ts';
 
@@ -48,6 +48,7 @@ export class InstancePool {
   #underWay = 0;
   #open = 0;
   #isRetired = false;
+  readonly #prepared: PreparedNames = { areKept: true };
   readonly #ended = Promise.withResolvers<void>();
 
   constructor(options: InstancePoolOptions, deps: InstancePoolDeps) {
@@ -124,7 +125,8 @@ export class InstancePool {
 
   #owner() {
     const { isDeadline } = this.#options;
-    return { clock: this.#deps.clock, isDeadline, onReturned: () => this.#returned() };
+    const onReturned = () => this.#returned();
+    return { clock: this.#deps.clock, isDeadline, prepared: this.#prepared, onReturned };
   }
 
   /** Those who wait behind connections that are all still being tried wait for the server, not for each other. */

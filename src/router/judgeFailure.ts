@@ -29,7 +29,7 @@ export interface Failure {
 }
 
 export function judgeFailure(error: unknown, phase: FailurePhase): Failure {
-  if (phase === 'querying' && refusalMessages.some((it) => messageOf(error).startsWith(it))) {
+  if (phase === 'querying' && (isRefusedByDriver(error) || isRefusedByPooler(error))) {
     return { kind: 'connection', phase: 'connecting', error, isConnectionUsable: false };
   }
   const kind = phase === 'connecting' ? connectingKind(error) : queryingKind(error);
@@ -96,6 +96,18 @@ const refusalMessages = [
   'Client has encountered a connection error and is not queryable',
   'Client was closed and is not queryable',
 ];
+
+function isRefusedByDriver(error: unknown): boolean {
+  return refusalMessages.some((it) => messageOf(error).startsWith(it));
+}
+
+// What PgBouncer says, and hangs up, when it found no server for the statement. Clients have one from the first statement of a
+// transaction to its end, so nothing ran. https://www.pgbouncer.org/config.html: server_login_retry, query_wait_timeout
+const poolerRefusals = ['server login has been failing', 'query_wait_timeout'];
+
+function isRefusedByPooler(error: unknown): boolean {
+  return codeOf(error) === protocolViolation && poolerRefusals.some((it) => messageOf(error).startsWith(it));
+}
 
 const timeoutMessage = 'Query read timeout';
 

@@ -7,8 +7,15 @@ import { once } from 'node:events';
 import type { PoolClient } from 'pg';
 import type { Clock } from '../lib/clock.ts';
 import { sendCancelRequest } from './cancelRequest.ts';
-import { type Failure, judgeFailure } from './judgeFailure.ts';
-import { type Answer, type Callback, isSubmittable, nameWithoutText, type Statement } from './statement.ts';
+import { codeOf, type Failure, judgeFailure, messageOf } from './judgeFailure.ts';
+import {
+  type Answer,
+  type Callback,
+  isSubmittable,
+  nameWithoutText,
+  type Statement,
+  withoutName,
+} from './statement.ts';
 
 export type Attempt =
   | { readonly kind: 'answered'; readonly result: Answer }
@@ -36,9 +43,19 @@ export interface LeaseOwner {
   readonly clock: Clock;
   /** Whether a timeout of the driver is what the caller set for his statement, rather than a sign of a dead server. */
   readonly isDeadline: boolean;
+  /** Of all connections to the instance. */
+  readonly prepared: PreparedNames;
   /** Called once, when everything that was begun is over. */
   readonly onReturned: () => void;
 }
+
+/** A pooler that keeps no prepared statements gives a connection another server, which does not know the names of the first. */
+export interface PreparedNames {
+  areKept: boolean;
+}
+
+// duplicate_prepared_statement, invalid_sql_statement_name
+const nameStates: ReadonlySet<string> = new Set(['42P05', '26000']);
 
 export class Lease {
   readonly instance: string;
@@ -70,12 +87,14 @@ export class Lease {
   }
 
   /** One statement at a time. A failure is a value. */
-  async run(statement: Statement): Promise<Attempt> {
+  async run(given: Statement): Promise<Attempt> {
+    const statement = this.#owner.prepared.areKept ? given : withoutName(given);
     try {
       this.#assertIsPrepared(nameWithoutText(statement));
       const result = await this.client.query(statement.config as string, statement.values);
       return { kind: 'answered', result };
     } catch (error) {
+      if (await this.#canGoUnnamed(error, statement)) return this.run(statement);
       const failure = this.#judge(error, statement);
       if (failure.kind === 'timeout') this.#cancelling = sendCancelRequest(this.client, this.#owner.clock);
       if (failure.isConnectionUsable) await this.settled();
@@ -153,6 +172,17 @@ export class Lease {
     // As the server says it.
     const message = `prepared statement "${name}" does not exist on this connection, give its text with the name`;
     throw Object.assign(new Error(message), { code: '26000' });
+  }
+
+  /** The server refused the name before anything ran. From now on none is used, so that transactions, which this ends, come through. */
+  async #canGoUnnamed(error: unknown, statement: Statement): Promise<boolean> {
+    const unnamed = withoutName(statement);
+    if (unnamed === statement || !nameStates.has(codeOf(error) ?? '')) return false;
+    const { name = '' } = statement.config as { name?: string };
+    if (!messageOf(error).includes(name)) return false;
+    this.#owner.prepared.areKept = false;
+    await this.settled();
+    return this.#isUsable && !this.isInTransaction;
   }
 
   #judge(error: unknown, { config }: Statement): Failure {

@@ -108,6 +108,14 @@ export function nameWithoutText({ text, config }: Statement): string | undefined
   return asText((config as QueryConfig | null)?.name);
 }
 
+/** The same, to be prepared anew each time; what has no name, or nothing but a name, stays as it is. */
+export function withoutName(statement: Statement): Statement {
+  const { text, config } = statement;
+  if (text === undefined || typeof config !== 'object' || isSubmittable(config)) return statement;
+  const { name, ...unnamed } = plainConfig(config);
+  return name === undefined ? statement : { ...statement, config: unnamed };
+}
+
 function asText(value: unknown): string | undefined {
   return typeof value === 'string' ? value : undefined;
 }

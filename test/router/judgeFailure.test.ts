@@ -52,10 +52,13 @@ test.each([
 });
 
 test.each([
-  'Client has encountered a connection error and is not queryable',
-  'Client was closed and is not queryable',
-])('of %s nothing was sent', (message) => {
-  const error = new Error(message);
+  new Error('Client has encountered a connection error and is not queryable'),
+  new Error('Client was closed and is not queryable'),
+  withCode('08P01', 'query_wait_timeout', { severity: 'FATAL' }),
+  withCode('08P01', 'server login has been failing, cached error: connect failed (server_login_retry)', {
+    severity: 'FATAL',
+  }),
+])('of what ended with %s nothing ran', (error) => {
   const failure = { kind: 'connection', phase: 'connecting', isConnectionUsable: false, error } as const;
   expect(judgeFailure(error, 'querying')).toEqual(failure);
   const primary = primaryEndpoint({ name: 'orders-1' });
