@@ -58,7 +58,7 @@ describe('a failover under a transaction', () => {
         attempts.push(1);
         await insert(client, 1);
         if (attempts.length === 1) {
-          topology.proxyOf(topology.primary).refuse();
+          topology.proxyOf(topology.primary).keepResetting();
           await topology.postgres.caughtUp();
           await topology.primary.stop('fast');
           await second.promote();
@@ -80,7 +80,7 @@ describe('a failover under a transaction', () => {
     const pool = topology.open();
     topology.primary.follow(second);
     await topology.primary.start();
-    topology.proxyOf(topology.primary).accept();
+    topology.proxyOf(topology.primary).stopResetting();
     await insertAtLast(pool, 3);
     await until('it serves reads', async () => {
       const { rows } = await pool.query(`${serverSql}, (SELECT count(*)::int FROM orders) AS orders`);
@@ -127,11 +127,11 @@ describe('a promotion beside a primary that goes on', () => {
     const pool = topology.open();
     await until('the promotion is seen', () => pool.status().primary?.name === second.name);
     const lost = topology.proxyOf(topology.primary);
-    lost.refuse();
+    lost.keepResetting();
     await until('it does not answer', () =>
       pool.status().replicas.some(({ name, observed }) => name === 'orders-1' && observed?.kind === 'failed'),
     );
-    lost.accept();
+    lost.stopResetting();
     await until('it answers again', () =>
       pool
         .status()
