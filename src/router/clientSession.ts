@@ -34,6 +34,8 @@ export class ClientSession {
   #primary: Held | undefined;
   /** For a transaction that was begun READ ONLY. */
   #reader: Reader | undefined;
+  /** For an object that reads beside what the client holds. */
+  #lent: Lease | undefined;
   /** Code whose text we cannot see has run: it may have set what the next read goes by. */
   #staysOnPrimary = false;
   #isBroken = false;
@@ -55,6 +57,7 @@ export class ClientSession {
     // There has been a failover, and nothing of this client is on the old primary.
     if (held !== undefined) this.#letGo(held, 'keep');
     const { endpoint, lease } = await this.#router.leasePrimary();
+    this.#assertIsWhole(lease);
     this.#primary = { endpoint, lease, role: 'primary', hasState: false };
     this.#listener.onLeased(lease.client);
     return this.#primary;
@@ -77,10 +80,7 @@ export class ClientSession {
     const held = pinned ?? (isOwn ? await this.takePrimary() : undefined);
     if (held === undefined) {
       const { reader } = await this.#openReader(call, async () => nothing);
-      const { lease } = reader;
-      await lease
-        .submit(call.statement, callback, () => this.#noteRead(reader))
-        .finally(() => lease.release('keep'));
+      await this.#lend(reader, call, callback);
       return;
     }
     this.#before(held, call);
@@ -89,8 +89,32 @@ export class ClientSession {
     if (!held.lease.isUsable) this.#isBroken = true;
   }
 
+  async #lend(reader: Reader, { statement }: Call, callback: Callback | undefined): Promise<void> {
+    const { lease } = reader;
+    this.#assertIsWhole(lease);
+    this.#lent = lease;
+    try {
+      await lease.submit(statement, callback, () => this.#noteRead(reader));
+    } finally {
+      this.#lent = undefined;
+      lease.release('keep');
+    }
+  }
+
+  /** Ends what is under way, which may be a cursor that would wait for ever. Nothing begins after it. */
+  breakOff(): void {
+    this.#isBroken = true;
+    for (const held of [this.#reader, this.#primary]) {
+      if (held === undefined) continue;
+      // The driver would tell the loss of a connection that its user has given up.
+      this.#listener.onReleasing(held.lease.client);
+      held.lease.breakOff();
+    }
+    this.#lent?.breakOff();
+  }
+
   release(error: Error | boolean | undefined): void {
-    const how = error instanceof Error ? error : error === true ? 'close' : 'keep';
+    const how = error instanceof Error ? error : error ? 'close' : 'keep';
     for (const held of [this.#reader, this.#primary]) if (held !== undefined) this.#letGo(held, how);
   }
 
@@ -101,7 +125,7 @@ export class ClientSession {
 
   /** @throws as the driver does, when the connection that everything depends on is gone */
   #pinned(): Held | undefined {
-    if (this.#isBroken) throw new Error('Client has encountered a connection error and is not queryable');
+    this.#assertIsWhole();
     if (this.#reader !== undefined) return this.#reader;
     const held = this.#primary;
     if (held === undefined || !isPinned(held)) return undefined;
@@ -111,6 +135,13 @@ export class ClientSession {
     const error = sessionLost(held.endpoint, held.lease.isInTransaction);
     this.close();
     throw error;
+  }
+
+  /** A connection that came too late is given back unused. @throws as the driver does */
+  #assertIsWhole(late?: Lease): void {
+    if (!this.#isBroken) return;
+    late?.release('keep');
+    throw new Error('Client has encountered a connection error and is not queryable');
   }
 
   #needsOwnPrimary({ route }: Call): boolean {

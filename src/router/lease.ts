@@ -117,8 +117,7 @@ export class Lease {
       await this.#nextSettled();
     } catch (error) {
       // The driver counts it as under way, and would wait for its end for ever.
-      this.#isUsable = false;
-      connection.stream.destroy();
+      this.breakOff();
       throw error;
     } finally {
       for (const event of newsEvents) connection.off(event, onNews);
@@ -142,6 +141,12 @@ export class Lease {
     } finally {
       gone.abort();
     }
+  }
+
+  /** Closes the connection under whatever is under way; it is released all the same. */
+  breakOff(): void {
+    this.#isUsable = false;
+    (this.client as unknown as DriverState).connection.stream.destroy();
   }
 
   /** Runs when the connection goes back. */

@@ -94,7 +94,8 @@ export class RoutedClient extends EventEmitter {
 
   /**
    * Gives the connections back, after the statements that are under way. One that has an open transaction or holds something of
-   * this session is closed, and so are all of them with an error or `true`.
+   * this session is closed. With an error or `true` all of them are closed, and at once: whoever gives up on a statement or a cursor
+   * says so by that.
    */
   release(error?: Error | boolean): void {
     if (this.#isReleased) {
@@ -105,8 +106,12 @@ export class RoutedClient extends EventEmitter {
       this.#session.release(error);
       this.#onReleased();
     };
-    if (this.#underWay === 0) giveBack();
-    else void this.#queue.then(giveBack);
+    if (this.#underWay === 0) {
+      giveBack();
+      return;
+    }
+    if (error) this.#session.breakOff();
+    void this.#queue.then(giveBack);
   }
 
   setTypeParser(...args: Parameters<TypeOverrides['setTypeParser']>): void {
