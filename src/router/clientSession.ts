@@ -15,6 +15,8 @@ interface Held {
   readonly role: 'primary' | 'replica';
   /** Whether something of the session is left in it, so that nobody else may have it and nothing else will do. */
   hasState: boolean;
+  /** Code whose text we cannot see has run on it: it may have set what the next statement goes by. Others may have it, as with `pg`. */
+  mayHaveState: boolean;
 }
 
 /** Of a transaction that was begun READ ONLY. */
@@ -36,8 +38,6 @@ export class ClientSession {
   #reader: Reader | undefined;
   /** For an object that reads beside what the client holds. */
   #lent: Lease | undefined;
-  /** Code whose text we cannot see has run: it may have set what the next read goes by. */
-  #staysOnPrimary = false;
   #isBroken = false;
 
   constructor(router: Router, listener: SessionListener) {
@@ -58,7 +58,7 @@ export class ClientSession {
     if (held !== undefined) this.#letGo(held, 'keep');
     const { endpoint, lease } = await this.#router.leasePrimary();
     this.#assertIsWhole(lease);
-    this.#primary = { endpoint, lease, role: 'primary', hasState: false };
+    this.#primary = { endpoint, lease, role: 'primary', hasState: false, mayHaveState: false };
     this.#listener.onLeased(lease.client);
     return this.#primary;
   }
@@ -145,7 +145,7 @@ export class ClientSession {
   }
 
   #needsOwnPrimary({ route }: Call): boolean {
-    return route === 'primary' || this.#staysOnPrimary || this.#isAlone();
+    return route === 'primary' || this.#isAlone();
   }
 
   /** What this client holds is used before another connection is taken: all of them may be held by clients that wait like it. */
@@ -165,7 +165,7 @@ export class ClientSession {
       throw needsPrimary(held.endpoint.name, statement.text ?? '', verdict);
     }
     held.hasState ||= verdict.pins === 'session';
-    if (held === this.#primary) this.#staysOnPrimary ||= leavesUnknownState.has(verdict.rule);
+    if (held === this.#primary) held.mayHaveState ||= leavesUnknownState.has(verdict.rule);
   }
 
   /** With a primary only, a client is one connection, as with `pg`. */
@@ -192,7 +192,8 @@ export class ClientSession {
     const startedAtMs = this.#router.deps.clock.now();
     const { endpoint, lease, result } = await this.#router.leaseForReads(call, first);
     const role = endpoint.name === this.#router.document?.primary?.name ? 'primary' : 'replica';
-    return { reader: { endpoint, lease, role, hasState: false, call, startedAtMs }, result };
+    const state = { hasState: false, mayHaveState: false };
+    return { reader: { endpoint, lease, role, ...state, call, startedAtMs }, result };
   }
 
   async #runOn(held: Held, call: Call): Promise<Answer> {
@@ -272,8 +273,8 @@ const meansNothingOnReplica: ReadonlySet<string> = new Set(['function-writes', '
 /** A setting of the session, a temporary table: what they leave may be what the next read goes by. */
 const leavesUnknownState: ReadonlySet<string> = new Set(['function-unknown', 'opaque']);
 
-function isPinned({ lease, hasState }: Held): boolean {
-  return hasState || lease.isInTransaction;
+function isPinned({ lease, hasState, mayHaveState }: Held): boolean {
+  return hasState || mayHaveState || lease.isInTransaction;
 }
 
 function isSame(endpoint: PrimaryEndpoint, other: PrimaryEndpoint | null | undefined): boolean {

@@ -89,6 +89,21 @@ test('what a function has set is there for the next read of the same client', as
   client.release();
 });
 
+test('what a function may have set is not lost silently with the connection', async () => {
+  const client = await open().connect();
+  client.on('error', () => {});
+  await client.query("SELECT set_tenant('a')");
+  const { rows } = await client.query(
+    "SELECT pg_backend_pid() AS pid, current_setting('app.tenant') AS tenant",
+  );
+  expect(rows[0].tenant).toBe('a');
+  await postgres.primary.query('SELECT pg_terminate_backend($1, 5000)', [rows[0].pid]);
+  const tenant = () => client.query("SELECT current_setting('app.tenant', true)");
+  await expect(tenant()).rejects.toThrow();
+  await expect(tenant()).rejects.toThrow('Client has encountered a connection error and is not queryable');
+  client.release();
+});
+
 test('a procedure that committed before it failed counts as a write', async () => {
   const pool = open({ replicaManager: { consistency: 'read-your-writes' } });
   const [replicaServer] = postgres.replicas;
