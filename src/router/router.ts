@@ -6,7 +6,6 @@
 import type { EndpointsDocument, PrimaryEndpoint } from '../endpoints/endpointsDocument.ts';
 import { assert } from '../lib/assert.ts';
 import type { Clock } from '../lib/clock.ts';
-import { askOnce } from './askOnce.ts';
 import { ReadPlanner, type Request } from './balance/readPlanner.ts';
 import { afterFailure, type Health } from './chooseReplica.ts';
 import { Classifier } from './classify/classifier.ts';
@@ -19,13 +18,13 @@ import { codeOf, type Failure, messageOf } from './judgeFailure.ts';
 import type { Attempt, Lease } from './lease.ts';
 import { connectProbeOf, makeProber } from './makeProber.ts';
 import { PoolSet } from './poolSet.ts';
-import type { ConnectProbe } from './probeConnection.ts';
 import { type Opened, ReadLoop } from './readLoop.ts';
 import { readRouterCatalog } from './readRouterCatalog.ts';
 import { RouterError } from './routerError.ts';
 import type { RouterSettings } from './routerOptions.ts';
 import { createSources } from './sources/createSources.ts';
-import { credentialsOf, type Topology, type TopologySource } from './sources/topologySource.ts';
+import type { Topology, TopologySource } from './sources/topologySource.ts';
+import { StandbyQuestion } from './standbyQuestion.ts';
 import type { Answer, Statement } from './statement.ts';
 import { TopologyView } from './topologyView.ts';
 
@@ -54,9 +53,6 @@ export interface OwnConnection {
   run(statement: Statement): Promise<Attempt>;
 }
 
-/** Longer than a server that answers takes to let one in. One that does not answer says nothing about its role. */
-const standbyQuestionMs = 2_000;
-
 export interface Counters {
   reads: number;
   writes: number;
@@ -76,7 +72,7 @@ export class Router {
   readonly sources: readonly TopologySource[];
   readonly prober: InstanceProber | undefined;
   readonly view: TopologyView;
-  readonly #connectProbe: ConnectProbe;
+  readonly #standbyQuestion: StandbyQuestion;
   readonly #followed: Promise<void>;
   #document: EndpointsDocument | undefined;
   readonly #reads: ReadLoop;
@@ -89,7 +85,8 @@ export class Router {
     this.classifier = new Classifier(settings.classification);
     this.sources = createSources(settings, deps.random);
     this.prober = makeProber(settings, deps, this.sources);
-    this.#connectProbe = connectProbeOf(settings);
+    const connectProbe = connectProbeOf(settings);
+    this.#standbyQuestion = new StandbyQuestion(connectProbe, this.#closing.signal);
     this.planner = new ReadPlanner(settings.reads, { ...deps, wake: (reason) => this.prober?.wake(reason) });
     this.prober?.onObservation((observation) => this.planner.note(observation));
     this.pools = new PoolSet(settings, { clock: deps.backgroundClock, log: settings.log, onEvent });
@@ -100,7 +97,7 @@ export class Router {
       (topology) => this.#follow(topology),
     );
     this.#followed = this.view.follow(deps.backgroundClock, this.#closing.signal);
-    if (settings.useCatalog) void readRouterCatalog(this, this.#connectProbe);
+    if (settings.useCatalog) void readRouterCatalog(this, connectProbe);
   }
 
   get closing(): AbortSignal {
@@ -181,28 +178,16 @@ export class Router {
    * go, because each of them would refuse the next write as well.
    */
   async hasBeenDemoted(endpoint: PrimaryEndpoint): Promise<boolean> {
-    if (this.#closing.signal.aborted || this.pools.find(endpoint) === undefined) return false;
-    if (!(await this.#isStandby(endpoint))) return false;
+    const pool = this.pools.find(endpoint);
+    const { topology } = this.view;
+    if (this.#closing.signal.aborted || pool === undefined || topology === undefined) return false;
+    if (!(await this.#standbyQuestion.isStandby(endpoint, topology))) return false;
+    // Who asked beside us has let them go already.
+    if (this.pools.find(endpoint) !== pool) return true;
     this.settings.log.warn({ instance: endpoint.name }, 'the primary has become a standby');
     this.pools.renew(endpoint);
     this.prober?.wake('the primary has become a standby');
     return true;
-  }
-
-  /** On a connection of its own: those of the pool may all be held by clients that ask the same. */
-  async #isStandby(endpoint: PrimaryEndpoint): Promise<boolean> {
-    const { topology } = this.view;
-    if (topology === undefined) return false;
-    const signal = AbortSignal.any([this.#closing.signal, AbortSignal.timeout(standbyQuestionMs)]);
-    const target = { ...endpoint, credentials: credentialsOf(topology, endpoint.name) };
-    const sql = 'SELECT pg_catalog.pg_is_in_recovery() AS is_standby';
-    try {
-      const [row] = await askOnce(this.#connectProbe, target, sql, signal);
-      return row?.['is_standby'] === true;
-    } catch {
-      // It does not answer: then the error of the statement says enough.
-      return false;
-    }
   }
 
   /** Right after the primary has acknowledged what may have been a write, or its outcome has become unknown. */

@@ -2,6 +2,7 @@
 
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { RoutedPool } from '../../src/router/index.ts';
+import { FrozenProxy } from '../fixtures/frozenProxy.ts';
 import { loginTo, routedPool } from '../fixtures/poolKinds.ts';
 import { startTemporaryPostgres, type TemporaryPostgres, until } from '../fixtures/temporaryPostgres.ts';
 
@@ -46,6 +47,36 @@ test('a server that is no primary any more is told so, and its connections are l
   expect(demoted.totalCount).toBe(0);
   const ownFault = pool.query({ text: 'BEGIN READ ONLY; INSERT INTO orders VALUES (0); COMMIT' });
   await expect(ownFault).rejects.toMatchObject({ code: '25006' });
+});
+
+test('however many writes are refused at once, the server is asked over one connection', async () => {
+  const [, standby] = postgres.replicas;
+  if (standby === undefined) throw new Error('there are two replicas');
+  await using proxy = await FrozenProxy.start(standby.port);
+  await using demoted = new RoutedPool({ ...loginTo(postgres), port: proxy.port, max: 2 });
+  const writes = Array.from({ length: 50 }, () => demoted.query('INSERT INTO orders VALUES (0)'));
+  const codes = (await Promise.allSettled(writes)).map((it) => it.status === 'rejected' && it.reason.code);
+  expect(new Set(codes)).toEqual(new Set(['RPG_FAILOVER_IN_PROGRESS']));
+  // Of the pool, of the one that takes its place, and one for each time that it was asked.
+  expect(proxy.connectionCount).toBeLessThan(20);
+});
+
+test('a role that may not write is told so by the server, which is not asked for each statement', async () => {
+  await postgres.primary.query(`
+    CREATE ROLE reader LOGIN SUPERUSER PASSWORD 'reads';
+    ALTER ROLE reader SET default_transaction_read_only = on`);
+  await using proxy = await FrozenProxy.start(postgres.primary.port);
+  await using reader = new RoutedPool({
+    ...loginTo(postgres),
+    port: proxy.port,
+    user: 'reader',
+    password: 'reads',
+    max: 2,
+  });
+  const writes = Array.from({ length: 50 }, () => reader.query('INSERT INTO orders VALUES (0)'));
+  const codes = (await Promise.allSettled(writes)).map((it) => it.status === 'rejected' && it.reason.code);
+  expect(new Set(codes)).toEqual(new Set(['25006']));
+  expect(proxy.connectionCount).toBeLessThan(20);
 });
 
 test('writes find the promoted replica, and what did not run is said to be retryable', async () => {
