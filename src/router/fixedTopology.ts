@@ -2,7 +2,8 @@
 
 import type { EndpointsDocument } from '../endpoints/endpointsDocument.ts';
 import type { Clock } from '../lib/clock.ts';
-import { replicaName } from './sources/staticSource.ts';
+import { RouterError } from './routerError.ts';
+import { replicaName, sharedAddresses } from './sources/staticSource.ts';
 import type { Topology, TopologySource } from './sources/topologySource.ts';
 
 export interface FixedReplica {
@@ -21,9 +22,13 @@ export class FixedTopology implements TopologySource {
   readonly missing = undefined;
   confirmedAtMs: number | undefined;
 
+  /** @throws RouterError `RPG_CONFIG_INVALID` with everything that is wrong with the replicas; the primary is the driver's to judge */
   constructor(primary: { readonly host: string; readonly port: number }, replicas: readonly FixedReplica[]) {
     const credentials = { username: '', password: '', database: '' };
-    this.topology = { document: fixedDocument(primary, replicas), credentials };
+    const document = fixedDocument(primary, replicas);
+    const problems = findProblems(document);
+    if (problems.length > 0) throw new RouterError('RPG_CONFIG_INVALID', problems.join('; '));
+    this.topology = { document, credentials };
   }
 
   async follow(onChange: (topology: Topology) => void, clock: Clock, signal: AbortSignal): Promise<void> {
@@ -64,4 +69,25 @@ function fixedDocument(
     poolers: { readWrite: null, readOnly: null },
     routing: { maxLagSeconds: 10, resumeLagSeconds: 5, fallbackToPrimary: true },
   };
+}
+
+/** Two of one name would be taken for one another: what the one says of itself for what the other is. */
+function findProblems(document: EndpointsDocument): string[] {
+  const seen = new Set([document.primary?.name]);
+  const problems = document.replicas.flatMap(({ name, host, port, weight }, index) => {
+    const about = `replicas[${index}]`;
+    const isNameTaken = seen.has(name);
+    seen.add(name);
+    return [
+      ...(typeof host === 'string' && host !== '' ? [] : [`${about}.host must be a host, not ${host}`]),
+      ...(Number.isInteger(port) && port >= 1 && port <= 65_535
+        ? []
+        : [`${about}.port must be a port number from 1 to 65535, not ${port}`]),
+      ...(weight >= 0 && weight < Number.POSITIVE_INFINITY
+        ? []
+        : [`${about}.weight must be a number from 0 on, not ${weight}`]),
+      ...(isNameTaken ? [`${about}.name must be a name of its own, not ${name}`] : []),
+    ];
+  });
+  return [...problems, ...sharedAddresses(document)];
 }

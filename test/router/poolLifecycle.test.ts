@@ -354,3 +354,18 @@ describe('RoutedPool does more', () => {
     expect([pool.ended, pool.totalCount]).toEqual([true, 0]);
   });
 });
+
+test('replicas that cannot be told apart, or are none, are refused with every mistake at once', () => {
+  const replicas = [
+    { name: 'primary', host: 'db-2' },
+    { name: 'other', host: 'db-3', port: 0, weight: -1 },
+    { name: 'other', host: 'db-1' },
+  ];
+  expect(() => new RoutedPool({ host: 'db-1', port: 5432, replicaManager: { replicas } })).toThrow(
+    'replicas[0].name must be a name of its own, not primary; ' +
+      'replicas[1].port must be a port number from 1 to 65535, not 0; ' +
+      'replicas[1].weight must be a number from 0 on, not -1; ' +
+      'replicas[2].name must be a name of its own, not other; ' +
+      'other has the address of primary (db-1:5432), name it only once',
+  );
+});

@@ -143,7 +143,7 @@ function replicaEndpoint(instance: Named): ReplicaEndpoint {
 }
 
 /** There is one pool per address, so one address cannot be two instances. */
-function sharedAddresses({ primary, replicas }: EndpointsDocument): string[] {
+export function sharedAddresses({ primary, replicas }: EndpointsDocument): string[] {
   const seen = new Map(primary === null ? [] : [[`${primary.host}:${primary.port}`, primary.name]]);
   return replicas.flatMap(({ name, host, port }) => {
     const address = `${host}:${port}`;
