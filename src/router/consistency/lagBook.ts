@@ -146,9 +146,10 @@ export class LagBook {
     }
   }
 
+  /** One that may not tell is taken for one of ours, as everywhere. */
   #isOurs({ systemIdentifier }: AnsweredProbe): boolean {
     const expected = this.#document?.topology.systemIdentifier ?? null;
-    return expected === null || systemIdentifier === expected;
+    return expected === null || systemIdentifier === null || systemIdentifier === expected;
   }
 
   #judgeReplica(name: string, observation: Observation): ReplicaRecord {

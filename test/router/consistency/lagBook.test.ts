@@ -242,6 +242,13 @@ test('an instance of another cluster, or one that has become a primary, is no re
   expect(told.replica(4_000, 300, { role: 'primary' }).lateReason).toBe('answers as a primary');
 });
 
+test('an instance that may not tell its database system counts as one of ours', () => {
+  const unknown = { systemIdentifier: null };
+  const told = new Told().primary(0, 100, unknown).replica(10, 100, unknown);
+
+  expect([told.lateReason, told.book.lagOf(second)]).toEqual([null, { kind: 'known', ms: 0, bytes: 0 }]);
+});
+
 test('a new timeline starts over, and a replica counts again once it follows', () => {
   const told = seconds(new Told(), 1, 5, (at) => at * 100);
   told.primary(5_000, 600, { timeline: 6 }).replica(5_010, 450);
