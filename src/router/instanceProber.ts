@@ -39,6 +39,7 @@ export class InstanceProber {
   readonly #instances = new Map<string, ProbedInstance>();
   readonly #observations = new Map<string, Observation>();
   readonly #listeners = new Set<(observation: Observation) => void>();
+  readonly #lossListeners = new Set<(instance: string) => void>();
   readonly #standstillListeners = new Set<() => void>();
   readonly #ending = new Set<Promise<void>>();
   readonly #ended = new AbortController();
@@ -59,6 +60,12 @@ export class InstanceProber {
   onObservation(listener: (observation: Observation) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
+  }
+
+  /** Told by name of each instance that has hung up between two questions. @returns a function that stops it */
+  onConnectionLost(listener: (instance: string) => void): () => void {
+    this.#lossListeners.add(listener);
+    return () => this.#lossListeners.delete(listener);
   }
 
   /** Told when this process stood still, so that what was observed before is worth nothing. @returns a function that stops it */
@@ -109,6 +116,9 @@ export class InstanceProber {
       everyMs,
       isBrisk: () => clock.now() < this.#briskUntilMs,
       onObservation: (observation) => this.#take(observation),
+      onConnectionLost: () => {
+        for (const listener of this.#lossListeners) this.#tell(() => listener(target.name));
+      },
     });
     return instance;
   }

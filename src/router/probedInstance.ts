@@ -37,6 +37,8 @@ export interface ProbedInstanceDeps {
   /** Time between two questions while nobody does. */
   readonly everyMs: number;
   readonly onObservation: (observation: Observation) => void;
+  /** At once when the other side has hung up, before it is asked anew: a standby that crashed begins below what it had shown. */
+  readonly onConnectionLost: () => void;
 }
 
 export class ProbedInstance {
@@ -145,6 +147,7 @@ export class ProbedInstance {
     connection.onClose(() => {
       if (this.#connection !== connection) return;
       this.#connection = undefined;
+      this.#deps.onConnectionLost();
       // A server that hangs up has something to tell.
       this.wake();
     });

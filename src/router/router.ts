@@ -89,6 +89,7 @@ export class Router {
     this.#standbyQuestion = new StandbyQuestion(connectProbe, this.#closing.signal);
     this.planner = new ReadPlanner(settings.reads, { ...deps, wake: (reason) => this.prober?.wake(reason) });
     this.prober?.onObservation((observation) => this.planner.note(observation));
+    this.prober?.onConnectionLost((instance) => this.planner.noteConnectionLost(instance));
     this.pools = new PoolSet(settings, { clock: deps.backgroundClock, log: settings.log, onEvent });
     this.#reads = new ReadLoop(this);
     const { log, firstDocumentTimeoutMs } = settings;

@@ -129,3 +129,19 @@ test('a transaction that an object begins READ ONLY is one', async () => {
   await client.query('ROLLBACK');
   client.release();
 });
+
+test('a replica that has hung up is not trusted with what it had before, until it has been asked anew', async () => {
+  const [replica] = postgres.replicas;
+  await pool.query('INSERT INTO orders DEFAULT VALUES');
+  await replica?.query('SELECT pg_wal_replay_resume()');
+  const read = () => pool.explain(countSql).read;
+  await expect.poll(() => read()?.role, { timeout: 10_000 }).toBe('replica');
+  const reasons = new Set<string | null | undefined>();
+  const watch = setInterval(() => reasons.add(read()?.replicas[0]?.rejected), 1);
+  await replica?.query(
+    `SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name LIKE '% probe'`,
+  );
+  await expect.poll(() => reasons.has('has no known position')).toBe(true);
+  await expect.poll(() => read()?.role, { timeout: 10_000 }).toBe('replica');
+  clearInterval(watch);
+});
