@@ -6,6 +6,7 @@
 import type { Clock } from '../../lib/clock.ts';
 import type { Log } from '../../lib/log.ts';
 import type { Query } from '../../postgres/query.ts';
+import { messageOf } from '../judgeFailure.ts';
 import type { Classifier } from './classifier.ts';
 import type { ClassifySettings } from './classifySettings.ts';
 import { readCatalog } from './readCatalog.ts';
@@ -51,7 +52,7 @@ async function refresh({ classifier, query, settings, log }: CatalogDeps, inUse:
     log.info(counts, 'took what the catalog says of functions and views');
     return found;
   } catch (error) {
-    log.warn({ err: error }, 'could not read the catalog, what was known of it stays in use');
+    log.warn({ reason: messageOf(error) }, 'could not read the catalog, what was known of it stays in use');
     return inUse;
   }
 }

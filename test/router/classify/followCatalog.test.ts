@@ -13,13 +13,15 @@ test('the catalog is read at once and again, and a failure keeps what was known'
     { schema: 'app', name: 'total', isVolatile: false, isColumn: false },
   ];
   let asked = 0;
+  const told: object[] = [];
+  const warn = (fields: object) => told.push(fields);
   const query = async (sql: string) => {
     asked += 1;
     if (functions === undefined) throw new Error('no server is there');
     return { rows: sql.includes('pg_proc') ? functions : [] };
   };
   const done = followCatalog(
-    { classifier, query, settings: {}, refreshMs: 1_000, clock, log: silentLog },
+    { classifier, query, settings: {}, refreshMs: 1_000, clock, log: { ...silentLog, warn } },
     stop.signal,
   );
   const route = () => classifier.verdictOf('select total(1)').route;
@@ -37,6 +39,8 @@ test('the catalog is read at once and again, and a failure keeps what was known'
   await clock.pass(1_000);
   await clock.slept(1_000);
   expect(route()).toBe('replica');
+
+  expect(told).toEqual([{ reason: 'no server is there' }]);
 
   functions = [];
   await clock.pass(1_000);
