@@ -5,7 +5,7 @@ import { describeReplicas } from './balance/describeReplicas.ts';
 import type { ReadFacts } from './balance/readFacts.ts';
 import { explainVerdict } from './classify/explainStatement.ts';
 import type { Verdict } from './classify/verdict.ts';
-import { type Failure, messageOf } from './judgeFailure.ts';
+import { type Failure, messageOf, poolBusyMessage } from './judgeFailure.ts';
 import { RouterError } from './routerError.ts';
 
 /** Of a statement outside of transactions. `isRead`: it changes nothing, so there is no outcome to find out. */
@@ -68,10 +68,17 @@ function outcomeUnknown(instance: string, error: unknown): RouterError {
 export function poolBusy(instance: string, cause: unknown): RouterError {
   return new RouterError(
     'RPG_POOL_BUSY',
-    `no connection to ${instance} became free in time, raise poolSize`,
-    {
-      cause,
-    },
+    // Applications look for the words of the driver.
+    `${poolBusyMessage}: no connection to ${instance} became free in time, raise poolSize`,
+    { cause },
+  );
+}
+
+export function clientsBusy(max: number): RouterError {
+  return new RouterError(
+    'RPG_POOL_BUSY',
+    `${poolBusyMessage}: ${max} clients are out and none was released in time, release each of them or raise max`,
+    { cause: new Error(poolBusyMessage) },
   );
 }
 

@@ -36,8 +36,8 @@ export function judgeFailure(error: unknown, phase: FailurePhase): Failure {
   return { kind, phase, error, isConnectionUsable: kind !== 'connection' && isSqlState(codeOf(error)) };
 }
 
-// The pool says this, without a code, when all its connections stayed in use.
-const poolBusyMessage = 'timeout exceeded when trying to connect';
+/** The pool of `pg` says this, without a code, when all its connections stayed in use. */
+export const poolBusyMessage = 'timeout exceeded when trying to connect';
 
 function connectingKind(error: unknown): FailureKind {
   if (messageOf(error) === poolBusyMessage) return 'busy';

@@ -6,6 +6,7 @@ import { EventEmitter } from 'node:events';
 import { Client, type Pool, type PoolClient, type PoolConfig, type PoolOptions } from 'pg';
 import type { ReadExplanation } from './balance/explainRead.ts';
 import { explainVerdict, type StatementExplanation } from './classify/explainStatement.ts';
+import { ClientGate } from './clientGate.ts';
 import { hidePassword, readDriverTarget } from './connectionSettings.ts';
 import { systemDeps } from './createReplicaManager.ts';
 import { deliver } from './deliver.ts';
@@ -56,6 +57,7 @@ export class RoutedPool extends EventEmitter {
   readonly options: PoolOptions;
   readonly Client = Client;
   readonly #router: Router;
+  readonly #gate: ClientGate;
   #underWay = 0;
   #drained = Promise.withResolvers<void>();
   #isEnding = false;
@@ -69,6 +71,8 @@ export class RoutedPool extends EventEmitter {
     this.#router = makeRouter(this.options, replicaManager, deps, (event, ...args) =>
       this.#tell(event, args),
     );
+    const { max, connectionTimeoutMillis: timeoutMs = 0 } = this.options;
+    this.#gate = new ClientGate({ max, timeoutMs, clock: deps.backgroundClock });
   }
 
   get totalCount(): number {
@@ -80,7 +84,7 @@ export class RoutedPool extends EventEmitter {
   }
 
   get waitingCount(): number {
-    return this.#router.pools.counts.waiting;
+    return this.#router.pools.counts.waiting + this.#gate.waiting;
   }
 
   get expiredCount(): number {
@@ -158,11 +162,19 @@ export class RoutedPool extends EventEmitter {
 
   async #connect(): Promise<RoutedClient> {
     this.#begin();
-    const client = new RoutedClient(this.#router, () => this.#done());
+    let hasPlace = false;
+    const client = new RoutedClient(this.#router, () => {
+      if (hasPlace) this.#gate.leave();
+      this.#done();
+    });
     try {
       await this.#router.ready();
       // Without replicas there is one place where anything can run, so that this waits and fails as with `pg`.
       if (this.#router.document?.replicas.length === 0) await client.takePrimary();
+      else {
+        await this.#gate.enter();
+        hasPlace = true;
+      }
       return client;
     } catch (error) {
       client.release();
