@@ -2,14 +2,14 @@
 //
 // Invariant: a pool that is retired takes no new statement and ends only when the last one under way has
 // its answer, including those that still wait for a connection. (`pg.Pool.end` alone forgets the latter:
-// they hang until their connection timeout.)
+// they hang until their connection timeout.) With a deadline, what is under way then loses its connection.
 
 import { Pool, type PoolClient, type PoolConfig } from 'pg';
 import { assert } from '../lib/assert.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
-import { type Failure, judgeFailure, messageOf } from './judgeFailure.ts';
-import { type Attempt, Lease, type PreparedNames } from './lease.ts';
+import { codeOf, type Failure, judgeFailure, messageOf } from './judgeFailure.ts';
+import { type Attempt, destroyConnection, Lease, type PreparedNames } from './lease.ts';
 import { RouterError } from './routerError.ts';
 import type { Statement } from './statement.ts';
 
@@ -28,6 +28,8 @@ export interface InstancePoolDeps {
   readonly clock: Clock;
   readonly log: Log;
   readonly onEvent: PoolListener;
+  /** An idle connection is gone that nobody here has closed. */
+  readonly onLost: (instance: string) => void;
 }
 
 export interface InstancePoolOptions {
@@ -46,9 +48,10 @@ export class InstancePool {
   readonly #deps: InstancePoolDeps;
   readonly #pool: Pool;
   #underWay = 0;
-  #open = 0;
+  readonly #open = new Set<PoolClient>();
   #isRetired = false;
   readonly #prepared: PreparedNames = { areKept: true };
+  #isOverdue = false;
   readonly #ended = Promise.withResolvers<void>();
 
   constructor(options: InstancePoolOptions, deps: InstancePoolDeps) {
@@ -92,33 +95,54 @@ export class InstancePool {
     return { kind: 'failed', failure: judgeFailure(transactionLeftOpen(), 'querying') };
   }
 
-  /** Resolves when the statements under way are answered and the connections are closed. */
-  retire(): Promise<void> {
+  /**
+   * Resolves when the statements under way are answered and the connections are closed. After `drainTimeoutMs` those that are still
+   * in use are closed as well.
+   */
+  retire(drainTimeoutMs?: number): Promise<void> {
     if (!this.#isRetired) {
       this.#isRetired = true;
+      if (drainTimeoutMs !== undefined) void this.#closeAfter(drainTimeoutMs);
       this.#endWhenDone();
     }
     return this.#ended.promise;
   }
 
-  #listen({ log, onEvent }: InstancePoolDeps): void {
+  async #closeAfter(drainTimeoutMs: number): Promise<void> {
+    const { clock, log } = this.#deps;
+    const drained = new AbortController();
+    void this.#ended.promise.finally(() => drained.abort());
+    const isOverdue = await clock.sleep(drainTimeoutMs, drained.signal).then(
+      () => true,
+      () => false,
+    );
+    if (!isOverdue) return;
+    this.#isOverdue = true;
+    log.warn({ instance: this.#options.name, connections: this.#open.size }, 'closing what is still in use');
+    for (const client of this.#open) destroyConnection(client);
+  }
+
+  #listen({ log, onEvent, onLost }: InstancePoolDeps): void {
     const instance = this.#options.name;
     // A server that goes away takes its idle connections with it; the pool drops them and says so here.
     // Without a listener that would end the process.
     this.#pool.on('error', (error, client) => {
       log.debug({ instance, reason: messageOf(error) }, 'idle connection lost');
+      // The server has closed what was idle for too long, so that nothing is said of a restart.
+      if (!this.#isRetired && codeOf(error) !== idleSessionTimeout) onLost(instance);
       onEvent('error', error, client);
     });
     // The pool listens on idle connections only. On one in use the error also rejects the query.
     this.#pool.on('connect', (client: PoolClient) => {
-      this.#open += 1;
+      this.#open.add(client);
       client.on('error', () => {});
+      if (this.#isOverdue) destroyConnection(client);
       onEvent('connect', client);
     });
     this.#pool.on('acquire', (client: PoolClient) => onEvent('acquire', client));
     this.#pool.on('release', (error, client) => onEvent('release', error, client));
     this.#pool.on('remove', (client: PoolClient) => {
-      this.#open -= 1;
+      this.#open.delete(client);
       onEvent('remove', client);
     });
   }
@@ -132,7 +156,7 @@ export class InstancePool {
   /** Those who wait behind connections that are all still being tried wait for the server, not for each other. */
   #judgeConnecting(error: unknown): Failure {
     const failure = judgeFailure(error, 'connecting');
-    return failure.kind === 'busy' && this.#open === 0 ? { ...failure, kind: 'connection' } : failure;
+    return failure.kind === 'busy' && this.#open.size === 0 ? { ...failure, kind: 'connection' } : failure;
   }
 
   #returned(): void {
@@ -144,6 +168,8 @@ export class InstancePool {
     if (this.#isRetired && this.#underWay === 0) this.#ended.resolve(this.#pool.end());
   }
 }
+
+const idleSessionTimeout = '57P05';
 
 function transactionLeftOpen(): RouterError {
   return new RouterError(

@@ -36,6 +36,10 @@ interface DriverState {
 
 /** When the server has begun to show what a statement found, and when it has done everything. */
 const newsEvents = ['rowDescription', 'readyForQuery'] as const;
+/** Without a farewell, so that what runs on it fails at once. */
+export function destroyConnection(client: PoolClient): void {
+  (client as unknown as DriverState).connection.stream.destroy();
+}
 
 const lossEvents = ['error', 'end'] as const;
 
@@ -146,7 +150,7 @@ export class Lease {
   /** Closes the connection under whatever is under way; it is released all the same. */
   breakOff(): void {
     this.#isUsable = false;
-    (this.client as unknown as DriverState).connection.stream.destroy();
+    destroyConnection(this.client);
   }
 
   /** Runs when the connection goes back. */

@@ -54,7 +54,9 @@ export class PoolSet {
       const endpoint = wanted.get(address);
       const isWanted =
         endpoint !== undefined && isSameLogin(credentials, credentialsOf(topology, endpoint.name));
-      if (!isWanted) this.#retire(address);
+      // With a new login its server stays, and what is under way there may take its time.
+      if (!isWanted)
+        this.#retire(address, endpoint === undefined ? this.#settings.drainTimeoutMs : undefined);
     }
     for (const [address, endpoint] of wanted) {
       if (this.#pools.has(address)) continue;
@@ -102,11 +104,12 @@ export class PoolSet {
     for (const address of this.#pools.keys()) this.#retire(address);
   }
 
-  #retire(address: string): void {
+  /** Without a deadline it waits for whatever is under way. */
+  #retire(address: string, drainTimeoutMs?: number): void {
     const known = this.#pools.get(address);
     if (known === undefined) return;
     this.#pools.delete(address);
-    const ended = known.pool.retire().finally(() => this.#retiring.delete(ended));
+    const ended = known.pool.retire(drainTimeoutMs).finally(() => this.#retiring.delete(ended));
     this.#retiring.add(ended);
   }
 }

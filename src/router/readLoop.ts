@@ -35,7 +35,8 @@ export class ReadLoop {
 
   constructor(router: Router) {
     this.#router = router;
-    this.#fallback = new FallbackGate(router.settings.driver?.max ?? router.settings.poolSize);
+    const { driver, poolSize, reads } = router.settings;
+    this.#fallback = new FallbackGate(driver?.max ?? poolSize, reads.fallback);
   }
 
   async run(call: Call, own?: OwnConnection): Promise<Answer> {

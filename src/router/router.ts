@@ -90,7 +90,12 @@ export class Router {
     this.planner = new ReadPlanner(settings.reads, { ...deps, wake: (reason) => this.prober?.wake(reason) });
     this.prober?.onObservation((observation) => this.planner.note(observation));
     this.prober?.onConnectionLost((instance) => this.planner.noteConnectionLost(instance));
-    this.pools = new PoolSet(settings, { clock: deps.backgroundClock, log: settings.log, onEvent });
+    this.pools = new PoolSet(settings, {
+      clock: deps.backgroundClock,
+      log: settings.log,
+      onEvent,
+      onLost: (instance) => this.noteConnectionLost(instance),
+    });
     this.#reads = new ReadLoop(this);
     const { log, firstDocumentTimeoutMs } = settings;
     this.view = new TopologyView(

@@ -1,6 +1,7 @@
 import type { PoolConfig } from 'pg';
 import { type Log, silentLog } from '../lib/log.ts';
 import { type ReadSettings, readDefaults } from './balance/readPlanner.ts';
+import { findReadProblems } from './balance/readSettings.ts';
 import type { ClassifierSettings } from './classify/classifier.ts';
 import type { Consistency } from './consistency/consistency.ts';
 import type { Credentials } from './credentialsDirectory.ts';
@@ -47,6 +48,8 @@ export interface ReplicaManagerOptions {
   readonly idleTimeoutMs?: number | undefined;
   /** A connection is replaced after this. Default: 1 h */
   readonly maxLifetimeMs?: number | undefined;
+  /** What still runs on an instance that has left the topology is closed after this. Default: 60 s */
+  readonly drainTimeoutMs?: number | undefined;
   /** Longest wait of a statement for the first document and credentials. Default: 10 s */
   readonly firstDocumentTimeoutMs?: number | undefined;
   /** How old what reads see may be, unless a scope or a call asks for another. Default: `read-your-writes` */
@@ -86,6 +89,8 @@ const defaults = {
   // As in the guide.
   healthCheckIntervalMs: 30_000,
   maxLifetimeMs: 3_600_000,
+  // As long as a statement may run by default: whatever takes longer there is one that nobody has bounded.
+  drainTimeoutMs: 60_000,
   // Longer than the mounts of a starting pod take, shorter than most callers' patience.
   firstDocumentTimeoutMs: 10_000,
 } as const;
@@ -116,6 +121,7 @@ export function readRouterOptions(options: ReplicaManagerOptions, driver?: PoolC
       options.replicaStatementTimeoutMs ?? options.statementTimeoutMs ?? defaults.statementTimeoutMs,
     idleTimeoutMs: options.idleTimeoutMs ?? defaults.idleTimeoutMs,
     maxLifetimeMs: options.maxLifetimeMs ?? defaults.maxLifetimeMs,
+    drainTimeoutMs: options.drainTimeoutMs ?? defaults.drainTimeoutMs,
     firstDocumentTimeoutMs: options.firstDocumentTimeoutMs ?? defaults.firstDocumentTimeoutMs,
     log: options.log ?? silentLog,
     classification: options.classification ?? {},
@@ -135,7 +141,12 @@ export function readRouterOptions(options: ReplicaManagerOptions, driver?: PoolC
 function findProblems(settings: RouterSettings): string[] {
   const problems: string[] = [];
   const counts = ['poolSize', 'connectTimeoutMs', 'statementTimeoutMs', 'idleTimeoutMs'] as const;
-  const others = ['maxLifetimeMs', 'firstDocumentTimeoutMs', 'healthCheckIntervalMs'] as const;
+  const others = [
+    'maxLifetimeMs',
+    'firstDocumentTimeoutMs',
+    'healthCheckIntervalMs',
+    'drainTimeoutMs',
+  ] as const;
   const ofReplicas = ['replicaConnectTimeoutMs', 'replicaStatementTimeoutMs'] as const;
   for (const name of [...counts, ...others, ...ofReplicas]) {
     const value = settings[name];
@@ -146,6 +157,7 @@ function findProblems(settings: RouterSettings): string[] {
       problems.push(`${name} must be a whole number from 1 on, not ${value}`);
     }
   }
+  problems.push(...findReadProblems(settings.reads));
   if (settings.tls !== 'verify-full' && settings.tls !== 'off') {
     problems.push(`tls must be verify-full or off, not ${String(settings.tls)}`);
   }

@@ -84,6 +84,21 @@ test('reads that no replica serves take half of the connections to the primary, 
   expect(outcomes.filter((code) => code === 'RPG_FALLBACK_BUSY').length).toBe(3);
 });
 
+test('balancing.fallback says how many reads the primary takes at once and per second', async () => {
+  topology.publish({ replicas: lateReplicas() });
+  const held = await holdReads();
+  const one = topology.manage({ poolSize: 10, balancing: { fallback: { concurrent: 1 } } });
+  const reads = startReads(one, 3);
+  await until('one read is on the primary', async () => (await readsOnPrimary()) === 1);
+  expect(one.status().counters.fallbacks).toBe(1);
+  await held[Symbol.asyncDispose]();
+  expect(await Promise.all(reads)).toEqual(['orders-1', 'orders-1', 'orders-1']);
+
+  const slow = topology.manage({ connectTimeoutMs: 1_000, balancing: { fallback: { perSecond: 0.001 } } });
+  expect(await serverOf(slow)).toBe('orders-1');
+  expect(await codeOf(slow.routeQuery('SELECT', serverSql))).toBe('RPG_FALLBACK_BUSY');
+});
+
 test('a read waits for the primary no longer than for a connection, and may be sent again', async () => {
   topology.publish({ replicas: lateReplicas() });
   const held = await holdReads();

@@ -85,6 +85,28 @@ test('a statement under way on a removed replica gets its answer', async () => {
   ]);
 });
 
+test('what still runs on a removed replica after the drain is closed, and a read goes on elsewhere', async () => {
+  const [second, third] = topology.replicas;
+  topology.publish({ replicas: [asReplica(second)] });
+  const manager = topology.manage({ drainTimeoutMs: 300 });
+  const held = manager.transaction(
+    async (client) => {
+      await client.exec('SELECT 1');
+      const read = manager.routeQuery('SELECT', `/* rpg: replica */ ${serverSql}, pg_sleep(1.5)`);
+      await until('both are there', () => manager.status().replicas[0]?.connections.total === 2);
+      await follows(manager, topology.publish({ replicas: [asReplica(third)] }));
+      expect((await read).rows).toMatchObject([{ server: 'orders-3' }]);
+      await client.exec('SELECT 1');
+    },
+    { readOnly: true },
+  );
+  expect(await codeOf(held)).toBe('RPG_TRANSACTION_LOST');
+  await until('nobody of us is there any more', async () => {
+    const sql = `SELECT FROM pg_stat_activity WHERE application_name = 'replica-manager'`;
+    return (await second.query(sql)).rows.length === 0;
+  });
+});
+
 test('an older, a broken and a missing document change nothing', async () => {
   topology.publish({ epoch: 13 });
   const manager = topology.manage();

@@ -101,6 +101,7 @@ class Refused implements AsyncDisposable {
         everyMs: 30_000,
         isBrisk: () => false,
         onObservation: (observation) => this.seen.push(observation),
+        onConnectionLost: () => {},
         connect: async () => {
           if (this.isRefusing) throw Object.assign(new Error('sorry'), { code: '53300' });
           return { query: async () => ({ rows: [row] }), onClose: () => {}, close: () => {} };

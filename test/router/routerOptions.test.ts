@@ -31,6 +31,15 @@ test('all that is wrong with the options is told at once', () => {
   );
 });
 
+test('what is wrong with the reads is told at once, too', () => {
+  const balancing = { strategy: 'random' as 'weighted', fallback: { concurrent: 0 } };
+  expect(refusal(() => readRouterOptions({ tls: 'off', drainTimeoutMs: 0, balancing }))).toBe(
+    'RPG_CONFIG_INVALID: drainTimeoutMs must be a whole number from 1 on, not 0; ' +
+      'strategy must be one of round-robin, weighted, least-in-flight, peak-ewma, not random; ' +
+      'fallback.concurrent must be a number from 1 to 9007199254740991, not 0',
+  );
+});
+
 test('the environment configures what differs from a pod, and an empty variable is none', () => {
   expect(
     readRouterEnvironment({
