@@ -9,6 +9,7 @@ import {
   restBounds,
 } from '../../src/router/chooseReplica.ts';
 import { endpointsDocument, replicaEndpoint } from '../fixtures/endpointsDocument.ts';
+import { seeded } from '../fixtures/propertySeed.ts';
 
 const [second, third] = ['orders-2', 'orders-3'];
 
@@ -127,6 +128,7 @@ test('however instances fail, a read asks each at most once and never one that i
       const expected = [...allowed.map(({ name }) => name), ...(fallback ? ['orders-1'] : [])];
       expect([...tried].toSorted()).toEqual(expected.toSorted());
     }),
+    seeded(),
   );
 });
 

@@ -8,6 +8,7 @@ import {
   strategies,
 } from '../../../src/router/balance/pickReplica.ts';
 import { replicaEndpoint } from '../../fixtures/endpointsDocument.ts';
+import { seeded } from '../../fixtures/propertySeed.ts';
 import { seededRandom } from '../../fixtures/seededRandom.ts';
 
 const candidate = (name: string, differences: Partial<Candidate> = {}): Candidate => ({
@@ -119,5 +120,6 @@ test('whatever the strategy, somebody is picked, and turns never add up to more 
         expect(sum(after)).toBeCloseTo(sum(candidates.map(({ turn }) => turn)), 6);
       },
     ),
+    seeded(),
   );
 });

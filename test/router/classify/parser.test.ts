@@ -3,6 +3,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { classify } from '../../../src/router/classify/classify.ts';
+import { seeded } from '../../fixtures/propertySeed.ts';
 import { askParser } from './parserOracle.ts';
 import { changedStatement, elaborate, query } from './statementArbitrary.ts';
 
@@ -19,7 +20,7 @@ test('every grammatical query without a write, a lock and an unknown function go
       expect(askParser(sql)?.findings).toEqual([]);
       expect(classify(sql)).toMatchObject({ route: 'replica', rule: 'read' });
     }),
-    { numRuns: 1_500 },
+    seeded({ numRuns: 1_500 }),
   );
 });
 
@@ -33,7 +34,7 @@ test('of grammatical queries exactly those go to a replica in which the grammar 
         isRead: opinion.findings.length === 0,
       });
     }),
-    { numRuns: 3_000 },
+    seeded({ numRuns: 3_000 }),
   );
 });
 
@@ -54,7 +55,7 @@ test('what a change of some tokens makes of a known statement is never sent to a
       reads += 1;
       if (route !== 'replica') readsOnPrimary += 1;
     }),
-    { numRuns: 12_000 },
+    seeded({ numRuns: 12_000 }),
   );
   expect(reads).toBeGreaterThan(300);
   // Nobody writes these: `name (…) 'text'` is a literal of a type, and a column may be called `time` or `value`.
@@ -92,6 +93,6 @@ test('any text at all gets a verdict, and what PostgreSQL would not read goes to
         expect({ sql, route: verdict.route }).not.toEqual({ sql, route: 'replica' });
       },
     ),
-    { numRuns: 10_000 },
+    seeded({ numRuns: 10_000 }),
   );
 });

@@ -11,6 +11,7 @@ import { classify } from '../../../src/router/classify/classify.ts';
 import type { ClassifySettings } from '../../../src/router/classify/classifySettings.ts';
 import { readCatalog } from '../../../src/router/classify/readCatalog.ts';
 import { testedServers } from '../../fixtures/newerPostgres.ts';
+import { seeded } from '../../fixtures/propertySeed.ts';
 import { startTemporaryPostgres, type TemporaryPostgres } from '../../fixtures/temporaryPostgres.ts';
 import { adversarialCases } from './adversarialCases.ts';
 import { query } from './statementArbitrary.ts';
@@ -148,7 +149,7 @@ describe.each(testedServers)('$label', ({ version }) => {
         if (classify(sql).route !== 'replica') return;
         expect({ sql, isRefused: isRefusal(await refusal(sql)) }).toEqual({ sql, isRefused: false });
       }),
-      { numRuns: 300 },
+      seeded({ numRuns: 300 }),
     );
     expect(await traces()).toEqual(before);
   }, 60_000);

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { Observation } from '../../../src/router/observation.ts';
+import { seeded } from '../../fixtures/propertySeed.ts';
 import { type Mistake, type SimulationOptions, simulate } from './simulation.ts';
 
 const calm = { crash: 0, receiverLoss: 0.001, promotion: 0 };
@@ -20,7 +21,7 @@ test('no read of a scope misses what it has written, what it has read, or more t
     fc.property(simulation, (options) => {
       expect(simulate(options).violations).toEqual([]);
     }),
-    { numRuns: 60 },
+    seeded({ numRuns: 60 }),
   );
 });
 
