@@ -9,6 +9,7 @@ import {
   readDefaults,
 } from '../../../src/router/balance/readPlanner.ts';
 import type { Consistency } from '../../../src/router/consistency/consistency.ts';
+import { formatToken } from '../../../src/router/consistency/consistencyToken.ts';
 import { currentScope, runInScope } from '../../../src/router/consistency/readScope.ts';
 import type { AnsweredProbe } from '../../../src/router/observation.ts';
 import { endpointsDocument, replicaEndpoint } from '../../fixtures/endpointsDocument.ts';
@@ -228,3 +229,29 @@ test('the status tells who is next and who does not serve', () => {
 function failedAt(atMs: number) {
   return { startedAtMs: atMs, endedAtMs: atMs, probe: { kind: 'failed', reason: 'refused' } } as const;
 }
+
+test('a token of a timeline that nobody has keeps to the primary, and is not handed on for ever', () => {
+  const process = new Process();
+  const systemIdentifier = '7421000000000000001';
+  const wallMs = process.clock.wallNow().getTime();
+  const future = formatToken({ timeline: 9, lsn: lsn(50) }, ['a key'], { systemIdentifier, wallMs });
+  const handedOn = runInScope({ token: future }, () => {
+    const request = process.planner.request();
+    expect(process.read(request)).toBe(first);
+    process.probeAll(100, 100, 100);
+    expect(process.read(request)).toBe(first);
+    expect(process.woken).toContain('a read waits for positions');
+    return currentScope()?.token();
+  });
+  expect(handedOn).toMatch(/\.pending\./);
+  runInScope({ token: handedOn }, () => {
+    const request = process.planner.request();
+    expect(process.read(request)).toBe(first);
+    process.clock.advance(1);
+    process.probeAll(100, 100, 100);
+    expect([second, third]).toContain(process.read(request));
+    process.clock.advance(1);
+    process.probeAll(100, 100, 100);
+    expect(currentScope()?.token()).toMatch(/\.5\/64\./);
+  });
+});
