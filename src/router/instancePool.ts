@@ -39,6 +39,11 @@ export interface InstancePoolOptions {
   readonly isDeadline: boolean;
 }
 
+/** What the driver knows and its types do not tell. */
+interface DriverClient {
+  readonly connection: { readonly stream: { destroy(): void } };
+}
+
 export type Leased =
   | { readonly kind: 'leased'; readonly lease: Lease }
   | { readonly kind: 'failed'; readonly failure: Failure };
@@ -93,6 +98,12 @@ export class InstancePool {
     lease.release(isStateLeft ? 'close' : 'keep');
     if (attempt.kind === 'failed' || !isLeftOpen) return attempt;
     return { kind: 'failed', failure: judgeFailure(transactionLeftOpen(), 'querying') };
+  }
+
+  /** Ends every connection as if the server had, also those that are being opened: for a server that says nothing any more. */
+  hangUp(): void {
+    const { _clients } = this.#pool as unknown as { readonly _clients: readonly DriverClient[] };
+    for (const { connection } of _clients) connection.stream.destroy();
   }
 
   /**

@@ -30,6 +30,8 @@ export interface FailedProbe {
   readonly reason: string;
   /** SQLSTATE with which a server that is alive has refused; undefined when nothing of the kind was heard. */
   readonly refusal?: string | undefined;
+  /** Whether nothing at all was heard in time. */
+  readonly isSilent?: boolean | undefined;
 }
 
 export interface Observation {

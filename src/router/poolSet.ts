@@ -24,6 +24,7 @@ export class PoolSet {
   readonly #deps: InstancePoolDeps;
   readonly #pools = new Map<string, Known>();
   readonly #retiring = new Set<Promise<void>>();
+  #endpoints: readonly PrimaryEndpoint[] = [];
 
   constructor(settings: RouterSettings, deps: InstancePoolDeps) {
     this.#settings = settings;
@@ -49,7 +50,8 @@ export class PoolSet {
 
   /** Opens what is missing and retires what is not wanted any more. Nothing connects before it is used. */
   follow(topology: Topology): void {
-    const wanted = new Map(endpointsOf(topology.document).map((it) => [addressOf(it), it]));
+    this.#endpoints = endpointsOf(topology.document);
+    const wanted = new Map(this.#endpoints.map((it) => [addressOf(it), it]));
     for (const [address, { credentials }] of this.#pools) {
       const endpoint = wanted.get(address);
       const isWanted =
@@ -63,6 +65,17 @@ export class PoolSet {
       const isReplica = endpoint.name !== topology.document.primary?.name;
       this.#open(endpoint, credentialsOf(topology, endpoint.name), isReplica);
     }
+  }
+
+  /** Whether statements are under way on this instance, or connections to it being opened. */
+  isInUse(instance: string): boolean {
+    const counts = this.#named(instance)?.counts;
+    return counts !== undefined && counts.total > counts.idle;
+  }
+
+  /** See `InstancePool.hangUp`. */
+  hangUp(instance: string): void {
+    this.#named(instance)?.hangUp();
   }
 
   /** Lets go of every connection to an endpoint, and takes new ones for what comes next. */
@@ -90,6 +103,11 @@ export class PoolSet {
   async end(): Promise<void> {
     this.#retireAll();
     await Promise.all(this.#retiring);
+  }
+
+  #named(instance: string): InstancePool | undefined {
+    const endpoint = this.#endpoints.find(({ name }) => name === instance);
+    return endpoint === undefined ? undefined : this.find(endpoint);
   }
 
   #open(endpoint: PrimaryEndpoint, credentials: Credentials, isReplica: boolean): void {

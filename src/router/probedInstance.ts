@@ -134,7 +134,12 @@ export class ProbedInstance {
         instance: this.target.name,
         startedAtMs: this.#startedAtMs,
         endedAtMs: clock.now(),
-        probe: { kind: 'failed', reason: messageOf(error), refusal: refusalStateOf(error) },
+        probe: {
+          kind: 'failed',
+          reason: messageOf(error),
+          refusal: refusalStateOf(error),
+          isSilent: error instanceof Silence || undefined,
+        },
       };
     }
   }
@@ -178,7 +183,7 @@ export class ProbedInstance {
       // What the abandoned work says later is of no interest.
       work.catch(() => {});
       const isOurs = clock.now() - startedAtMs > deadlineMs + standstillMs;
-      throw isOurs ? new Standstill() : new Error(`${what} within ${deadlineMs} ms`);
+      throw isOurs ? new Standstill() : new Silence(`${what} within ${deadlineMs} ms`);
     });
     try {
       return await Promise.race([work, deadline]);
@@ -197,3 +202,5 @@ export class ProbedInstance {
 
 /** This process did not run for a while, so that a deadline passed which nobody could have met. */
 class Standstill extends Error {}
+
+class Silence extends Error {}

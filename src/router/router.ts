@@ -12,6 +12,7 @@ import { Classifier } from './classify/classifier.ts';
 import { type Rule, type RuleName, rules } from './classify/rules.ts';
 import { isSurelyRead, type Verdict } from './classify/verdict.ts';
 import { denied, errorOf, failoverInProgress } from './failures.ts';
+import { hangUpOnSilence } from './hangUpOnSilence.ts';
 import type { PoolListener } from './instancePool.ts';
 import type { InstanceProber } from './instanceProber.ts';
 import { codeOf, type Failure, messageOf } from './judgeFailure.ts';
@@ -96,6 +97,7 @@ export class Router {
       onEvent,
       onLost: (instance) => this.noteConnectionLost(instance),
     });
+    if (this.prober !== undefined) hangUpOnSilence(this.prober, this.pools, settings.log);
     this.#reads = new ReadLoop(this);
     const { log, firstDocumentTimeoutMs } = settings;
     this.view = new TopologyView(

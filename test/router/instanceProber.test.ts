@@ -195,7 +195,7 @@ test('a network that falls silent is a failure after the deadline, the socket is
   proxy.freeze();
   await until('it is a failure', () => prober.observations.get('primary')?.probe.kind === 'failed');
   const failure = seen.at(-1);
-  expect(failure?.probe).toEqual({ kind: 'failed', reason: 'no answer within 1000 ms' });
+  expect(failure?.probe).toEqual({ kind: 'failed', reason: 'no answer within 1000 ms', isSilent: true });
   await until('a new connection is not answered either', () => {
     const probe = prober.observations.get('primary')?.probe;
     return probe?.kind === 'failed' && probe.reason === 'no connection within 1000 ms';
