@@ -166,6 +166,16 @@ describe.each(testedServers)('$label', ({ version }) => {
     expect(await traces()).toEqual(before);
   });
 
+  test('a large object is opened on the primary, also where a standby of this version would let it be written to', async () => {
+    await postgres.primary.query('select lo_create(4711)');
+    await postgres.caughtUp();
+    const sql = 'select lo_open(4711, 131072)';
+    const { rows } = await client.query('show server_version_num');
+
+    expect(classify(sql).route).toBe('primary');
+    expect(await refusal(sql)).toBe(Number(rows[0].server_version_num) < 160_000 ? undefined : '25006');
+  });
+
   test('every function of this server is in the set that its volatility asks for', async () => {
     const { rows } = await client.query<{ name: string; is_volatile: boolean }>(`
     select proname as name, bool_or(provolatile = 'v') as is_volatile from pg_proc
