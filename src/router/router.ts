@@ -79,6 +79,7 @@ export class Router {
   readonly #reads: ReadLoop;
   readonly #closing = new AbortController();
   #ended: Promise<void> | undefined;
+  #isPrimaryAsked = false;
 
   constructor(settings: RouterSettings, deps: RouterDeps, onEvent: PoolListener = () => {}) {
     this.settings = settings;
@@ -135,6 +136,7 @@ export class Router {
 
   /** Sends it to the primary, once. */
   async write(call: Call, own?: OwnConnection): Promise<Answer> {
+    if (!this.#isPrimaryAsked) await this.#askFirst();
     const primary = this.primary();
     return this.writeTo(primary, call, await this.attempt(primary, call, own));
   }
@@ -158,10 +160,17 @@ export class Router {
   /** A connection to the primary, for a client or a transaction. */
   async leasePrimary(): Promise<Omit<Opened, 'result'>> {
     await this.ready();
+    if (!this.#isPrimaryAsked) await this.#askFirst();
     const endpoint = this.primary();
     const leased = await this.pools.of(endpoint).lease();
     if (leased.kind === 'failed') throw errorOf(endpoint, leased.failure, false);
     return { endpoint, lease: leased.lease };
+  }
+
+  /** Before the first write of this process. */
+  async #askFirst(): Promise<void> {
+    await this.view.firstAnswers(this.deps.clock, this.#closing.signal);
+    this.#isPrimaryAsked = true;
   }
 
   /** A connection to where a read may go; `first` runs on it, for example the BEGIN of a read-only transaction. */

@@ -8,9 +8,10 @@ import { assert } from '../lib/assert.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
 import { effectiveDocument } from './effectiveDocument.ts';
-import { type FoundPrimary, findPrimary, noMemory, type PrimaryMemory } from './findPrimary.ts';
+import { endpointsOf, type FoundPrimary, findPrimary, noMemory, type PrimaryMemory } from './findPrimary.ts';
 import type { InstanceProber } from './instanceProber.ts';
 import { messageOf } from './judgeFailure.ts';
+import { probeConnectMs } from './probedInstance.ts';
 import { RouterError } from './routerError.ts';
 import { CombinedSource, type SourceStatus } from './sources/combinedSource.ts';
 import type { Topology, TopologySource } from './sources/topologySource.ts';
@@ -27,6 +28,9 @@ export interface TopologyViewDeps {
 
 /** For so long the instances are asked at a brisk pace when no primary answers, also without traffic. Failovers are over by then. */
 const searchForMs = 60_000;
+
+/** As long as a probe waits for a connection: who says nothing by then is gone, and who is slower says so in a failed probe. */
+const firstAnswersMs = probeConnectMs;
 
 export class TopologyView {
   readonly #deps: TopologyViewDeps;
@@ -87,6 +91,31 @@ export class TopologyView {
   async ready(clock: Clock, signal: AbortSignal): Promise<void> {
     if (this.#topology === undefined) await this.#waitForFirst(clock, signal);
     if (this.#topology === undefined) throw this.#absence();
+  }
+
+  /**
+   * Resolves when every instance of fixed addresses has answered once, or has failed to. Nobody fences there: a former primary that is
+   * alive again takes writes, and with the first answers it is known for what it is. Documents of an operator are not waited for.
+   */
+  async firstAnswers(clock: Clock, signal: AbortSignal): Promise<void> {
+    const { prober } = this.#deps;
+    const published = this.#published;
+    if (prober === undefined || published === undefined || published.document.epoch > 0) return;
+    const isAsked = () => endpointsOf(published.document).every(({ name }) => prober.observations.has(name));
+    const asked = Promise.withResolvers<void>();
+    const stop = prober.onObservation(() => {
+      if (isAsked()) asked.resolve();
+    });
+    if (isAsked()) asked.resolve();
+    const waited = new AbortController();
+    const patience = clock.sleep(firstAnswersMs, AbortSignal.any([signal, waited.signal]));
+    try {
+      await Promise.race([asked.promise, patience]);
+    } finally {
+      stop();
+      waited.abort();
+      patience.catch(() => {});
+    }
   }
 
   #publish(topology: Topology, clock: Clock): void {

@@ -99,3 +99,17 @@ test('writes find the promoted replica, and what did not run is said to be retry
   expect((await pool.query('SELECT count(*)::int AS n FROM orders')).rows).toEqual([{ n: 101 }]);
   expect(pool.status()).toMatchObject({ primary: { name: 'orders-2' } });
 });
+
+test('a process that starts with the addresses of before does not write to the former primary, which is back', async () => {
+  const [promoted] = postgres.replicas;
+  await postgres.primary.start();
+  await using started = routedPool(postgres);
+  const insert = `INSERT INTO orders SELECT 1000 + count(*) FROM orders RETURNING current_setting('cluster_name') AS server`;
+  const answers = await Promise.all(Array.from({ length: 5 }, () => started.connect())).then((clients) => {
+    return Promise.allSettled(clients.map((client) => client.query(insert).finally(() => client.release())));
+  });
+  const servers = answers
+    .flatMap((it) => (it.status === 'fulfilled' ? it.value.rows : []))
+    .map((it) => it.server);
+  expect(new Set(servers)).toEqual(new Set([promoted?.name]));
+});
