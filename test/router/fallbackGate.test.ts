@@ -116,7 +116,7 @@ test('a read waits for the primary no longer than for a connection, and may be s
 test('a read that waited for the primary goes to a replica that has come back', async () => {
   topology.publish({ replicas: lateReplicas() });
   const held = await holdReads();
-  const manager = topology.manage({ poolSize: 2 });
+  const manager = topology.manage({ poolSize: 2, consistency: 'eventual' });
   const [onPrimary] = startReads(manager, 1);
   await until('it is on the primary', async () => (await readsOnPrimary()) === 1);
   const waiting = serverOf(manager);
