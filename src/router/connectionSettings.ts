@@ -20,7 +20,10 @@ export function connectionSettings(
   const { host, port } = endpoint;
   const connectTimeoutMs = isReplica ? settings.replicaConnectTimeoutMs : settings.connectTimeoutMs;
   const statementTimeoutMs = isReplica ? settings.replicaStatementTimeoutMs : settings.statementTimeoutMs;
-  if (settings.driver !== undefined) return { ...loginOf(credentials, settings.driver), host, port };
+  if (settings.driver !== undefined) {
+    const driver = settings.behindPooler ? withOwnDeadline(settings.driver) : settings.driver;
+    return { ...loginOf(credentials, driver), host, port };
+  }
   return {
     host,
     port,
@@ -44,6 +47,11 @@ export function connectionSettings(
       ? { query_timeout: statementTimeoutMs }
       : { statement_timeout: statementTimeoutMs, query_timeout: statementTimeoutMs + answerGraceMs }),
   };
+}
+
+/** PgBouncer refuses `statement_timeout` at login, so that the driver keeps that time itself, and the statement is cancelled by us. */
+function withOwnDeadline({ statement_timeout: statementTimeoutMs, ...driver }: PoolConfig): PoolConfig {
+  return { ...driver, query_timeout: driver.query_timeout || statementTimeoutMs || undefined };
 }
 
 /** What the application gave for `pg.Pool` comes first; the credentials of the topology fill in what it left out. */

@@ -113,7 +113,7 @@ export class PoolSet {
   #open(endpoint: PrimaryEndpoint, credentials: Credentials, isReplica: boolean): void {
     const connection = connectionSettings(endpoint, credentials, this.#settings, isReplica);
     const { driver, behindPooler } = this.#settings;
-    const isDeadline = driver === undefined ? behindPooler : Boolean(driver.query_timeout);
+    const isDeadline = driver === undefined ? behindPooler : Boolean(connection.query_timeout);
     const pool = new InstancePool({ name: endpoint.name, connection, isDeadline }, this.#deps);
     this.#pools.set(addressOf(endpoint), { pool, credentials, isReplica });
   }

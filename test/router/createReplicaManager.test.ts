@@ -196,10 +196,12 @@ test('a pool whose connections all stay in use says so and leaves the replica in
 test('a read that finds a replica full goes to the next one, and leaves the primary in peace', async () => {
   topology.publish();
   const manager = topology.manage({ poolSize: 1, connectTimeoutMs: 300 });
-  const onSecond = manager.routeQuery('SELECT', `${serverSql}, pg_sleep(2)`);
+  // So that nobody has to log in while others wait: on a busy machine that takes longer than they may.
+  for (const server of ['orders-2', 'orders-3']) expect(await serverOf(manager)).toBe(server);
+  const onSecond = manager.routeQuery('SELECT', `${serverSql}, pg_sleep(4)`);
   const turn = await serverOf(manager);
   expect([turn, await serverOf(manager)]).toEqual(['orders-3', 'orders-3']);
-  const onThird = manager.routeQuery('SELECT', `${serverSql}, pg_sleep(2)`);
+  const onThird = manager.routeQuery('SELECT', `${serverSql}, pg_sleep(4)`);
   await until('both replicas are full', () =>
     manager.status().replicas.every(({ connections }) => connections.total - connections.idle === 1),
   );
@@ -216,7 +218,9 @@ test('a replica that accepts connections and says nothing costs time but no read
   await once(silent, 'listening');
   const { port } = silent.address() as AddressInfo;
   topology.publish({ replicas: [replicaEndpoint({ name: 'orders-2', host: '127.0.0.1', port })] });
-  const manager = topology.manage({ poolSize: 2, connectTimeoutMs: 300 });
+  const manager = topology.manage({ poolSize: 2, connectTimeoutMs: 1_000 });
+  // The primary is logged in to: only the silent one takes its time.
+  expect(await serverOf(manager, 'INSERT')).toBe('orders-1');
   const reads = await Promise.all(Array.from({ length: 10 }, () => serverOf(manager)));
   expect(new Set(reads)).toEqual(new Set(['orders-1']));
   expect(manager.status().replicas[0]?.verdict.kind).toBe('resting');
