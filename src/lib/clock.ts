@@ -1,4 +1,4 @@
-// The only place that reads clocks and sets timers. Everything else is handed a `Clock`, so that a
+// The only place that reads clocks and sets timers, but for `AbortSignal.timeout` around one question. Everything else is handed a `Clock`, so that a
 // test can drive time and a decision never depends on when it is asked.
 
 /** Time as the project sees it. `now` never goes back; `wallNow` may, and is only for people to read. */

@@ -1,7 +1,7 @@
 // How many reads may be on the primary at once, and begin there per second, because no replica serves them.
 //
-// Invariant: no more than the given number is inside, and who waits is let in in the order of arrival. Half
-// of the primary's connections stay free for writes, however many reads the replicas leave behind.
+// Invariant: no more than the given number is inside, and who waits is let in in the order of arrival. As long as nobody sets another
+// number, half of the primary's connections stay free for writes, however many reads the replicas leave behind.
 
 import type { Clock } from '../lib/clock.ts';
 

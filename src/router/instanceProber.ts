@@ -1,7 +1,7 @@
 // Asks every instance of the topology what it is, over a connection of its own to each.
 //
 // Invariant: `observations` holds at most one observation for each instance of the topology followed last, the newest one.
-// Quiet processes ask at the pace of the health check; whoever has news to expect calls `wake`, and for a while each instance is
+// Quiet processes ask at the pace of the health check, and who does not answer at least every five seconds; whoever has news to expect calls `wake`, and for a while each instance is
 // asked four times a second.
 
 import type { Endpoint } from '../endpoints/endpointsDocument.ts';

@@ -1,8 +1,8 @@
 // Turns an error of the driver into what it says about the server and about the statement.
 //
-// Invariant: only `connection` and `conflict` lead to a second attempt elsewhere, and only for reads.
-// What is not recognised counts as a failure of the statement, because sending that twice is the one
-// mistake that cannot be undone.
+// Invariant: of the kinds only `connection`, `conflict` and `busy` lead to a second attempt elsewhere, and only for reads; which
+// refusals of a replica do so is the business of `ReadLoop`. What is not recognised counts as a failure of the statement, because
+// sending that twice is the one mistake that cannot be undone.
 
 /** When the error came: before the statement was sent, or after. */
 export type FailurePhase = 'connecting' | 'querying';

@@ -1,7 +1,7 @@
 // The core behind both faces of the library: statements in, answers of the right instance out.
 //
 // Invariant: only what is surely a read leaves the primary, and only a read, or what provably did not run, is sent twice. Where
-// there are replicas, reads leave half of the connections to the primary to writes.
+// there are replicas, reads leave half of the connections to the primary to writes, unless `balancing.fallback` says otherwise.
 
 import type { EndpointsDocument, PrimaryEndpoint } from '../endpoints/endpointsDocument.ts';
 import { assert } from '../lib/assert.ts';
