@@ -43,6 +43,20 @@ test('the shadow mode of the page counts what would move, and changes nothing', 
   expect(asked.map((args) => args.length)).toEqual([1, 2, 1, 1]);
 });
 
+test('the shadow mode of the page adds up what the clients of a pool send', async () => {
+  const { countRoutes } = (await load('shadow')) as {
+    countRoutes: (client: Pool, counts: Map<string, number>) => void;
+  };
+  const clients: Pool[] = [{ query: () => {} }, { query: () => {} }];
+  const counts = new Map<string, number>();
+  for (const client of clients) {
+    countRoutes(client, counts);
+    client.query('SELECT 1');
+  }
+
+  expect([...counts]).toEqual([['replica read', 2]]);
+});
+
 test('the pool of the page knows the primary and the replica', async () => {
   const { pool } = (await load('pool', 'export { pool };')) as { pool: RoutedPool };
   const { primary, replicas } = pool.status();
