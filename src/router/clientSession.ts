@@ -7,7 +7,9 @@ import { errorInTransaction, failoverInProgress, needsPrimary, sessionLost } fro
 import { codeOf, type Failure } from './judgeFailure.ts';
 import type { Attempt, Lease } from './lease.ts';
 import type { Call, OwnConnection, Router } from './router.ts';
-import type { Answer, Callback } from './statement.ts';
+import { leavesUnknownState, mayCommit, meansNothingOnReplica } from './sessionRules.ts';
+import type { Answer, Callback, Statement } from './statement.ts';
+import { WriteRetry } from './writeRetry.ts';
 
 interface Held {
   readonly endpoint: PrimaryEndpoint;
@@ -50,13 +52,18 @@ export class ClientSession {
     return (this.#reader ?? this.#primary)?.lease.client;
   }
 
-  async takePrimary(): Promise<Held> {
+  /** For the statement, if there is one yet. */
+  async takePrimary(statement?: Statement): Promise<Held> {
+    const known = this.#primary;
+    if (known !== undefined && isPinned(known)) return known;
+    // What is begun now would be cut off in its middle.
+    if (this.#router.hold.isOn) await this.#router.passHold(statement);
     const held = this.#primary;
     if (held !== undefined && (isPinned(held) || isSame(held.endpoint, this.#router.document?.primary)))
       return held;
     // There has been a failover, and nothing of this client is on the old primary.
     if (held !== undefined) this.#letGo(held, 'keep');
-    const { endpoint, lease } = await this.#router.leasePrimary();
+    const { endpoint, lease } = await this.#router.leasePrimary(statement);
     this.#assertIsWhole(lease);
     this.#primary = { endpoint, lease, role: 'primary', hasState: false, mayHaveState: false };
     this.#listener.onLeased(lease.client);
@@ -66,7 +73,7 @@ export class ClientSession {
   async run(call: Call): Promise<Answer> {
     const pinned = this.#pinned();
     if (pinned !== undefined) return this.#runOn(pinned, call);
-    if (this.#needsOwnPrimary(call)) return this.#runOn(await this.takePrimary(), call);
+    if (this.#needsOwnPrimary(call)) return this.#runOnPrimary(call);
     return call.verdict.pins === 'transaction'
       ? this.#beginRead(call)
       : this.#router.run(call, this.#ownConnection());
@@ -77,7 +84,7 @@ export class ClientSession {
     const pinned = this.#pinned();
     // A connection for one object is given back after it, and with it the transaction that it would begin.
     const isOwn = this.#needsOwnPrimary(call) || call.verdict.pins === 'transaction';
-    const held = pinned ?? (isOwn ? await this.takePrimary() : undefined);
+    const held = pinned ?? (isOwn ? await this.takePrimary(call.statement) : undefined);
     if (held === undefined) {
       const { reader } = await this.#openReader(call, async () => nothing);
       await this.#lend(reader, call, callback);
@@ -196,22 +203,41 @@ export class ClientSession {
     return { reader: { endpoint, lease, role, ...state, call, startedAtMs }, result };
   }
 
+  /** The first of what may become a transaction or a session: nothing depends on its connection yet. */
+  async #runOnPrimary(call: Call): Promise<Answer> {
+    for (let retry: WriteRetry | undefined; ; ) {
+      const held = await this.takePrimary(call.statement);
+      if (isPinned(held)) return this.#runOn(held, call);
+      this.#router.prober?.wake('a write is under way');
+      const attempt = await this.#attemptOn(held, call);
+      if (attempt.kind === 'answered') return attempt.result;
+      const { failure } = attempt;
+      const { endpoint } = held;
+      const error = await this.#router.writeError(call, endpoint, failure);
+      retry ??= new WriteRetry(this.#router, call.statement);
+      if (!(await retry.mayTryAgain({ endpoint, failure, error }))) throw error;
+    }
+  }
+
   async #runOn(held: Held, call: Call): Promise<Answer> {
-    const wasPinned = isPinned(held);
     const wasInTransaction = held.lease.isInTransaction;
-    this.#before(held, call);
-    const attempt = await held.lease.run(call.statement);
-    if (attempt.kind === 'answered') {
-      this.#afterwards(held, call);
-      return attempt.result;
-    }
-    if (!held.lease.isUsable) {
-      if (wasPinned) this.#isBroken = true;
-      else this.#letGo(held, 'close');
-    }
+    const attempt = await this.#attemptOn(held, call);
+    if (attempt.kind === 'answered') return attempt.result;
     throw wasInTransaction || held === this.#reader
       ? await this.#transactionError(held, call, attempt.failure)
       : await this.#router.writeError(call, held.endpoint, attempt.failure);
+  }
+
+  async #attemptOn(held: Held, call: Call): Promise<Attempt> {
+    const wasPinned = isPinned(held);
+    this.#before(held, call);
+    const attempt = await held.lease.run(call.statement);
+    if (attempt.kind === 'answered') this.#afterwards(held, call);
+    else if (!held.lease.isUsable) {
+      if (wasPinned) this.#isBroken = true;
+      else this.#letGo(held, 'close');
+    }
+    return attempt;
   }
 
   #afterwards(held: Held, call: Call): void {
@@ -263,15 +289,6 @@ export class ClientSession {
 }
 
 const nothing = { kind: 'answered', result: undefined as unknown as Answer } as const;
-
-/** Generous: to call an outcome unknown that is known costs a look, the other way round it costs data. */
-const mayCommit = /\b(?:commit|end|prepare)\b|\b(?:rollback|abort)\b[\s\S]*;\s*\S/i;
-
-/** A replica would take the lock or run the function, and nobody else would know of it. */
-const meansNothingOnReplica: ReadonlySet<string> = new Set(['function-writes', 'lock-table']);
-
-/** A setting of the session, a temporary table: what they leave may be what the next read goes by. */
-const leavesUnknownState: ReadonlySet<string> = new Set(['function-unknown', 'opaque']);
 
 function isPinned({ lease, hasState, mayHaveState }: Held): boolean {
   return hasState || mayHaveState || lease.isInTransaction;

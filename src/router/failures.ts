@@ -103,6 +103,21 @@ export function failoverInProgress({ name }: PrimaryEndpoint, cause: unknown): R
   );
 }
 
+export function noPrimary(topology: string, epoch: number, reason: string): RouterError {
+  return new RouterError(
+    'RPG_NO_PRIMARY',
+    `${topology} has no primary in epoch ${epoch}, try again: ${reason}`,
+  );
+}
+
+/** The caller's time is up before the switchover is over. */
+export function heldTooLong(patienceMs: number): RouterError {
+  return new RouterError(
+    'RPG_FAILOVER_IN_PROGRESS',
+    `a switchover is going on, and nothing was executed in the ${patienceMs} ms that there were, try again`,
+  );
+}
+
 export function denied(sql: string | undefined, verdict: Verdict): RouterError {
   return new RouterError(
     'RPG_STATEMENT_DENIED',

@@ -4,6 +4,8 @@
 // its answer, including those that still wait for a connection. (`pg.Pool.end` alone forgets the latter:
 // they hang until their connection timeout.) With a deadline, what is under way then loses its connection.
 
+import { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { Pool, type PoolClient, type PoolConfig } from 'pg';
 import { assert } from '../lib/assert.ts';
 import type { Clock } from '../lib/clock.ts';
@@ -57,12 +59,14 @@ export class InstancePool {
   #isRetired = false;
   readonly #prepared: PreparedNames = { areKept: true };
   #isOverdue = false;
+  #isAbandoned = false;
   readonly #ended = Promise.withResolvers<void>();
 
   constructor(options: InstancePoolOptions, deps: InstancePoolDeps) {
     this.#options = options;
     this.#deps = deps;
-    this.#pool = new Pool(options.connection);
+    const { connection } = options;
+    this.#pool = new Pool({ ...connection, stream: () => this.#keep(connection.stream?.() ?? new Socket()) });
     this.#listen(deps);
   }
 
@@ -106,6 +110,12 @@ export class InstancePool {
     for (const { connection } of _clients) connection.stream.destroy();
   }
 
+  /** As `hangUp`, for good: also whoever still waits for a connection gets none. */
+  abandon(): void {
+    this.#isAbandoned = true;
+    this.hangUp();
+  }
+
   /**
    * Resolves when the statements under way are answered and the connections are closed. After `drainTimeoutMs` those that are still
    * in use are closed as well.
@@ -131,6 +141,12 @@ export class InstancePool {
     this.#isOverdue = true;
     log.warn({ instance: this.#options.name, connections: this.#open.size }, 'closing what is still in use');
     for (const client of this.#open) destroyConnection(client);
+  }
+
+  #keep(socket: Duplex): Duplex {
+    // For those who wait the driver's pool goes on opening connections. Once it is on its way, this one can be ended as well.
+    if (this.#isAbandoned) queueMicrotask(() => socket.destroy());
+    return socket;
   }
 
   #listen({ log, onEvent, onLost }: InstancePoolDeps): void {

@@ -1,8 +1,8 @@
 // Asks every instance of the topology what it is, over a connection of its own to each.
 //
 // Invariant: `observations` holds at most one observation for each instance of the topology followed last, the newest one.
-// Quiet processes ask at the pace of the health check, and who does not answer at least every five seconds; whoever has news to expect calls `wake`, and for a while each instance is
-// asked four times a second.
+// Quiet processes ask at the pace of the health check, and who does not answer at least every five seconds; whoever has news to
+// expect calls `wake`, and for a while each instance is asked four times a second. Statements that wait for a new primary call `hurry`.
 
 import type { Endpoint } from '../endpoints/endpointsDocument.ts';
 import type { Clock } from '../lib/clock.ts';
@@ -30,6 +30,9 @@ const defaultEveryMs = 30_000;
 /** How long a call of `wake` is heeded. Covers the failover of a server that is promoted at once, and reads after a write. */
 const briskForMs = 5_000;
 
+/** How long a call of `hurry` is heeded. An orderly switchover takes a second; a longer outage is looked at briskly. */
+const urgentForMs = 5_000;
+
 /** How often we look whether we stood still, and how late we must be to have done so. Garbage collection takes less. */
 const pulseEveryMs = 1_000;
 const standstillMs = 2_000;
@@ -45,6 +48,7 @@ export class InstanceProber {
   readonly #ended = new AbortController();
   readonly #pulse: Promise<void>;
   #briskUntilMs = Number.NEGATIVE_INFINITY;
+  #urgentUntilMs = Number.NEGATIVE_INFINITY;
 
   constructor(deps: InstanceProberDeps) {
     this.#deps = deps;
@@ -100,6 +104,15 @@ export class InstanceProber {
     for (const instance of this.#instances.values()) instance.wake();
   }
 
+  /** Statements wait until another instance is primary. */
+  hurry(reason: string): void {
+    const nowMs = this.#deps.clock.now();
+    const wasUrgent = this.#urgentUntilMs > nowMs;
+    this.#urgentUntilMs = nowMs + urgentForMs;
+    this.wake(reason);
+    if (!wasUrgent) for (const instance of this.#instances.values()) instance.wake();
+  }
+
   /** Asks no more and closes every connection. */
   async end(): Promise<void> {
     this.#ended.abort();
@@ -115,6 +128,7 @@ export class InstanceProber {
       connect,
       everyMs,
       isBrisk: () => clock.now() < this.#briskUntilMs,
+      isUrgent: () => clock.now() < this.#urgentUntilMs,
       onObservation: (observation) => this.#take(observation),
       onConnectionLost: () => {
         for (const listener of this.#lossListeners) this.#tell(() => listener(target.name));

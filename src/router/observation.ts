@@ -1,5 +1,6 @@
 // What this process has seen of an instance by asking it. All times are of our own monotonic clock.
 
+import type { SwitchoverAnnouncement } from '../endpoints/endpointsDocument.ts';
 import type { Lsn } from '../postgres/lsn.ts';
 
 export interface AnsweredProbe {
@@ -19,6 +20,8 @@ export interface AnsweredProbe {
   readonly insertedLsn?: Lsn | null | undefined;
   /** A text that two instances have in common only when they are one server reached by two addresses; null when unknown. */
   readonly server?: string | null | undefined;
+  /** What a primary announces of the end of its time. Of a replica it is nothing: a clone may have copied the setting. */
+  readonly switchover?: SwitchoverAnnouncement | null | undefined;
   /** Whether a replica's receiver streams; true on a primary. */
   readonly isStreaming: boolean;
   /** As `server_version_num`: 170004. */

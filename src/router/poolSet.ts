@@ -86,6 +86,13 @@ export class PoolSet {
     this.#open(endpoint, known.credentials, known.isReplica);
   }
 
+  /** As `renew`, and whatever is under way there fails at once, as it would when the server had hung up. */
+  abandon(endpoint: PrimaryEndpoint): void {
+    const pool = this.find(endpoint);
+    this.renew(endpoint);
+    pool?.abandon();
+  }
+
   /** Of all instances together. */
   get counts(): PoolCounts & { readonly expired: number } {
     const sum = { total: 0, idle: 0, waiting: 0, expired: 0 };

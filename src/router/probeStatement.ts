@@ -13,6 +13,7 @@
 // Invariant: no state of a session is needed, set or trusted, because behind PgBouncer every statement may be on another one. The
 // server's `in_hot_standby` report is not looked at: PgBouncer repeats what it was told before a promotion.
 
+import { parseSwitchover, switchoverSetting } from '../endpoints/switchoverSetting.ts';
 import { type Lsn, parseLsn } from '../postgres/lsn.ts';
 import type { Row } from '../postgres/query.ts';
 import type { AnsweredProbe } from './observation.ts';
@@ -42,6 +43,7 @@ const build = (identifier: string, replicaTimeline: string, primaryTimeline: str
               then exists (select from pg_stat_wal_receiver where coalesce(status, 'streaming') = 'streaming')
               else true
          end as is_streaming,
+         current_setting('${switchoverSetting}', true) as switchover,
          current_setting('wal_block_size')::int as block_bytes,
          pg_size_bytes(current_setting('wal_segment_size'))::float8 as segment_bytes,
          extract(epoch from pg_postmaster_start_time())::text as server_start,
@@ -80,6 +82,7 @@ export function readProbeAnswer(row: Row | undefined): AnsweredProbe {
     lsn: readLsn(row['lsn']),
     insertedLsn: readInsertedLsn(row),
     server: readText(row['server_start']),
+    switchover: isInRecovery ? null : parseSwitchover(readText(row['switchover'])),
     isStreaming: row['is_streaming'] === true,
     serverVersion: Number(row['server_version']),
   };

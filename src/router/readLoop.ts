@@ -103,6 +103,10 @@ class Read {
         if (choice.kind === 'none') {
           throw this.#busy ?? noReplica(facts.document.topology.name, choice.reason, this.#cause);
         }
+        if (choice.kind === 'primary' && this.#router.hold.isOn) {
+          await this.#router.passHold(this.#call.statement);
+          continue;
+        }
         if (choice.kind === 'primary' && !hasWaited) {
           hasWaited = true;
           const current = () => this.#facts(this.#router.current());

@@ -1,7 +1,8 @@
 // The core behind both faces of the library: statements in, answers of the right instance out.
 //
-// Invariant: only what is surely a read leaves the primary, and only a read, or what provably did not run, is sent twice. Where
-// there are replicas, reads leave half of the connections to the primary to writes, unless `balancing.fallback` says otherwise.
+// Invariant: only what is surely a read leaves the primary, and only a read, or what provably did not run, is sent twice. What
+// may write waits while a switchover is announced. Where there are replicas, reads leave half of the connections to the primary to
+// writes, unless `balancing.fallback` says otherwise.
 
 import type { EndpointsDocument, PrimaryEndpoint } from '../endpoints/endpointsDocument.ts';
 import { assert } from '../lib/assert.ts';
@@ -9,18 +10,20 @@ import type { Clock } from '../lib/clock.ts';
 import { ReadPlanner, type Request } from './balance/readPlanner.ts';
 import { afterFailure, type Health } from './chooseReplica.ts';
 import { Classifier } from './classify/classifier.ts';
-import { type Rule, type RuleName, rules } from './classify/rules.ts';
 import { isSurelyRead, type Verdict } from './classify/verdict.ts';
-import { denied, errorOf, failoverInProgress } from './failures.ts';
+import { denied, errorOf, failoverInProgress, noPrimary } from './failures.ts';
+import { isSameServer } from './findPrimary.ts';
 import { hangUpOnSilence } from './hangUpOnSilence.ts';
 import type { PoolListener } from './instancePool.ts';
 import type { InstanceProber } from './instanceProber.ts';
 import { codeOf, type Failure, messageOf } from './judgeFailure.ts';
+import type { SwitchoverFacts } from './judgeSwitchover.ts';
 import type { Attempt, Lease } from './lease.ts';
 import { connectProbeOf, makeProber } from './makeProber.ts';
 import { PoolSet } from './poolSet.ts';
 import { type Opened, ReadLoop } from './readLoop.ts';
 import { readRouterCatalog } from './readRouterCatalog.ts';
+import { routeOf } from './routeOf.ts';
 import { RouterError } from './routerError.ts';
 import type { RouterSettings } from './routerOptions.ts';
 import { createSources } from './sources/createSources.ts';
@@ -28,6 +31,8 @@ import type { Topology, TopologySource } from './sources/topologySource.ts';
 import { StandbyQuestion } from './standbyQuestion.ts';
 import type { Answer, Statement } from './statement.ts';
 import { TopologyView } from './topologyView.ts';
+import { WriteHold } from './writeHold.ts';
+import { WriteLoop } from './writeLoop.ts';
 
 /** The outside world, handed in so that tests can drive it. */
 export interface RouterDeps {
@@ -73,13 +78,16 @@ export class Router {
   readonly sources: readonly TopologySource[];
   readonly prober: InstanceProber | undefined;
   readonly view: TopologyView;
+  readonly hold: WriteHold;
   readonly #standbyQuestion: StandbyQuestion;
   readonly #followed: Promise<void>;
   #document: EndpointsDocument | undefined;
   readonly #reads: ReadLoop;
+  readonly #writes: WriteLoop;
   readonly #closing = new AbortController();
   #ended: Promise<void> | undefined;
   #isPrimaryAsked = false;
+  #lastPrimary: PrimaryEndpoint | undefined;
 
   constructor(settings: RouterSettings, deps: RouterDeps, onEvent: PoolListener = () => {}) {
     this.settings = settings;
@@ -100,10 +108,13 @@ export class Router {
     });
     if (this.prober !== undefined) hangUpOnSilence(this.prober, this.pools, settings.log);
     this.#reads = new ReadLoop(this);
+    this.#writes = new WriteLoop(this);
     const { log, firstDocumentTimeoutMs } = settings;
-    this.view = new TopologyView(
-      { sources: this.sources, prober: this.prober, log, firstDocumentTimeoutMs },
-      (topology) => this.#follow(topology),
+    const { sources, prober, closing } = this;
+    this.hold = new WriteHold({ clock: deps.clock, log, prober, closing });
+    const onFacts = (facts: SwitchoverFacts) => this.hold.note(facts);
+    this.view = new TopologyView({ sources, prober, log, firstDocumentTimeoutMs, onFacts }, (topology) =>
+      this.#follow(topology),
     );
     this.#followed = this.view.follow(deps.backgroundClock, this.#closing.signal);
     if (settings.useCatalog) void readRouterCatalog(this, connectProbe);
@@ -134,11 +145,9 @@ export class Router {
     return call.route === 'replica' ? this.#reads.run(call, own) : this.write(call, own);
   }
 
-  /** Sends it to the primary, once. */
-  async write(call: Call, own?: OwnConnection): Promise<Answer> {
-    if (!this.#isPrimaryAsked) await this.#askFirst();
-    const primary = this.primary();
-    return this.writeTo(primary, call, await this.attempt(primary, call, own));
+  /** Sends it to the primary, and again only when it provably did not run. */
+  write(call: Call, own?: OwnConnection): Promise<Answer> {
+    return this.#writes.run(call, own);
   }
 
   /** On the connection that the caller holds already if it leads there, because all others may be held by those who wait like him. */
@@ -147,28 +156,23 @@ export class Router {
     return this.pools.of(endpoint).attempt(statement, verdict.pins === 'session');
   }
 
-  /** What the attempt of a write on the primary comes to. */
-  async writeTo(primary: PrimaryEndpoint, call: Call, attempt: Attempt): Promise<Answer> {
-    this.counters.writes += 1;
-    if (attempt.kind === 'answered') {
-      this.notePrimary(call);
-      return attempt.result;
-    }
-    throw await this.writeError(call, primary, attempt.failure);
+  /** A connection to the primary, for a client or a transaction; `statement` is the one that needs it. */
+  async leasePrimary(statement?: Statement): Promise<Omit<Opened, 'result'>> {
+    await this.ready();
+    return this.#writes.lease(statement);
   }
 
-  /** A connection to the primary, for a client or a transaction. */
-  async leasePrimary(): Promise<Omit<Opened, 'result'>> {
-    await this.ready();
-    if (!this.#isPrimaryAsked) await this.#askFirst();
-    const endpoint = this.primary();
-    const leased = await this.pools.of(endpoint).lease();
-    if (leased.kind === 'failed') throw errorOf(endpoint, leased.failure, false);
-    return { endpoint, lease: leased.lease };
+  /** Resolves when no switchover keeps writes waiting any more. @throws RouterError `RPG_FAILOVER_IN_PROGRESS` */
+  passHold(statement?: Statement): Promise<void> {
+    return this.#writes.pass(statement);
+  }
+
+  get isPrimaryAsked(): boolean {
+    return this.#isPrimaryAsked;
   }
 
   /** Before the first write of this process. */
-  async #askFirst(): Promise<void> {
+  async askFirst(): Promise<void> {
     await this.view.firstAnswers(this.deps.clock, this.#closing.signal);
     this.#isPrimaryAsked = true;
   }
@@ -235,14 +239,15 @@ export class Router {
 
   /** @throws RouterError `RPG_NO_PRIMARY` */
   primary(): PrimaryEndpoint {
-    const { topology, epoch, primary } = this.current();
-    const reason = this.view.found?.reason ?? 'the document names none';
-    if (primary !== null) return primary;
+    const { primary } = this.current();
+    if (primary === null) throw this.noPrimary();
+    return primary;
+  }
+
+  noPrimary(): RouterError {
+    const { topology, epoch } = this.current();
     this.prober?.wake('a write finds no primary');
-    throw new RouterError(
-      'RPG_NO_PRIMARY',
-      `${topology.name} has no primary in epoch ${epoch}, try again: ${reason}`,
-    );
+    return noPrimary(topology.name, epoch, this.view.found?.reason ?? 'the document names none');
   }
 
   end(): Promise<void> {
@@ -276,6 +281,7 @@ export class Router {
     const { useReadReplicas } = this.settings;
     const document = useReadReplicas ? topology.document : { ...topology.document, replicas: [] };
     this.#document = document;
+    if (document.primary !== null) this.#followPrimary(document.primary);
     this.pools.follow({ ...topology, document });
     this.planner.follow(document, document.primary?.name ?? null);
     const names = new Set(document.replicas.map(({ name }) => name).concat(document.primary?.name ?? []));
@@ -283,15 +289,17 @@ export class Router {
     const { epoch, generation, primary } = document;
     this.settings.log.info({ epoch, generation, primary: primary?.name ?? null }, 'following endpoints');
   }
-}
 
-/** A wish for a replica never overrides a write that was found in the text, only a doubt. */
-function routeOf(
-  statement: Statement,
-  verdict: Verdict,
-  route: 'primary' | 'replica',
-): 'primary' | 'replica' {
-  if (statement.route === 'primary' || route === 'replica') return statement.route ?? route;
-  const rule: Rule = rules[verdict.rule as RuleName];
-  return statement.route === 'replica' && rule.isDoubt === true ? 'replica' : 'primary';
+  /** What is under way on the former one is lost, and what it says would come late or never: its machine may be gone. */
+  #followPrimary(primary: PrimaryEndpoint): void {
+    const former = this.#lastPrimary;
+    this.#lastPrimary = primary;
+    if (former === undefined || former.name === primary.name) return;
+    const [before, now] = [former, primary].map(({ name }) => this.prober?.observations.get(name)?.probe);
+    if (before?.kind === 'answered') {
+      // A standby has been restarted since, so that every connection there is a new one.
+      if (before.role === 'replica' || (now?.kind === 'answered' && isSameServer(before, now))) return;
+    }
+    this.pools.abandon(former);
+  }
 }

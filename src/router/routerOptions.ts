@@ -52,6 +52,11 @@ export interface ReplicaManagerOptions {
   readonly drainTimeoutMs?: number | undefined;
   /** Longest wait of a statement for the first document and credentials. Default: 10 s */
   readonly firstDocumentTimeoutMs?: number | undefined;
+  /**
+   * Longest wait of a write that has provably not run, until a primary can take it. Default: 15 s where an operator promotes, 0 with
+   * fixed addresses
+   */
+  readonly failoverTimeoutMs?: number | undefined;
   /** How old what reads see may be, unless a scope or a call asks for another. Default: `read-your-writes` */
   readonly consistency?: Consistency | undefined;
   /** How reads are spread over the replicas, and what happens when these are late. */
@@ -66,10 +71,11 @@ export interface ReplicaManagerOptions {
 
 export type RouterSettings = Omit<
   { readonly [K in keyof ReplicaManagerOptions]-?: Exclude<ReplicaManagerOptions[K], undefined> },
-  'credentials' | 'consistency' | 'balancing' | 'endpointsUrl'
+  'credentials' | 'consistency' | 'balancing' | 'endpointsUrl' | 'failoverTimeoutMs'
 > & {
   readonly credentials: Credentials | undefined;
   readonly endpointsUrl: string | undefined;
+  readonly failoverTimeoutMs: number | undefined;
   readonly reads: ReadSettings;
   /** What an application gave for `pg.Pool`; undefined when it uses the options above. */
   readonly driver: PoolConfig | undefined;
@@ -123,6 +129,7 @@ export function readRouterOptions(options: ReplicaManagerOptions, driver?: PoolC
     maxLifetimeMs: options.maxLifetimeMs ?? defaults.maxLifetimeMs,
     drainTimeoutMs: options.drainTimeoutMs ?? defaults.drainTimeoutMs,
     firstDocumentTimeoutMs: options.firstDocumentTimeoutMs ?? defaults.firstDocumentTimeoutMs,
+    failoverTimeoutMs: options.failoverTimeoutMs,
     log: options.log ?? silentLog,
     classification: options.classification ?? {},
     useCatalog: options.useCatalog ?? false,
@@ -158,6 +165,10 @@ function findProblems(settings: RouterSettings): string[] {
     }
   }
   problems.push(...findReadProblems(settings.reads));
+  const { failoverTimeoutMs = 0 } = settings;
+  if (!Number.isInteger(failoverTimeoutMs) || failoverTimeoutMs < 0 || failoverTimeoutMs > maxDelayMs) {
+    problems.push(`failoverTimeoutMs must be a whole number from 0 on, not ${failoverTimeoutMs}`);
+  }
   if (settings.tls !== 'verify-full' && settings.tls !== 'off') {
     problems.push(`tls must be verify-full or off, not ${String(settings.tls)}`);
   }

@@ -10,6 +10,7 @@ import type { Lag, LagView } from './consistency/lagView.ts';
 import { effectiveDocument } from './effectiveDocument.ts';
 import type { FoundPrimary } from './findPrimary.ts';
 import type { PoolCounts } from './instancePool.ts';
+import type { SwitchoverHold } from './judgeSwitchover.ts';
 import type { Observation } from './observation.ts';
 import type { TopologySource } from './sources/topologySource.ts';
 
@@ -113,6 +114,16 @@ export interface ReplicaManagerStatus {
   readonly published: EndpointsDocument | null;
   /** What a person should mend: why what is mounted now is not in use, and who refuses to be probed. Empty when nothing. */
   readonly problems: readonly string[];
+  /** While new writes wait for an announced switchover; absent or null at all other times. */
+  readonly switchover?: SwitchoverStatus | null | undefined;
+}
+
+export interface SwitchoverStatus {
+  readonly id: string;
+  readonly from: string | null;
+  readonly to: string;
+  /** When writes go on in any case. */
+  readonly remainingMs: number;
 }
 
 /** What the status tells of a topology source. */
@@ -139,6 +150,7 @@ export interface StatusFacts {
   /** Who the instances say is primary. Default: as the document says */
   readonly found?: FoundPrimary | undefined;
   readonly counters?: Partial<RouterCounters> | undefined;
+  readonly hold?: SwitchoverHold | undefined;
 }
 
 export function describeStatus(facts: StatusFacts): ReplicaManagerStatus {
@@ -165,7 +177,17 @@ export function describeStatus(facts: StatusFacts): ReplicaManagerStatus {
     document: document ?? null,
     published: facts.published ?? document ?? null,
     problems: facts.problems,
+    ...describeSwitchover(facts.hold, nowMs),
   };
+}
+
+function describeSwitchover(
+  hold: SwitchoverHold | undefined,
+  nowMs: number,
+): Pick<ReplicaManagerStatus, 'switchover'> {
+  if (hold === undefined) return {};
+  const { id, from, to, untilMs } = hold;
+  return { switchover: { id, from, to, remainingMs: Math.max(0, untilMs - nowMs) } };
 }
 
 const notCounted: RouterCounters = {

@@ -34,6 +34,7 @@ export function statusOf(router: Router): ReplicaManagerStatus {
     sources: router.sources,
     observations: prober?.observations,
     found: view.found,
+    hold: router.hold.announced,
     nextReplica: facts === undefined ? undefined : nextReplica(facts),
     lagView: router.planner.book.view,
     areReplicasEnabled: settings.useReadReplicas && (document?.replicas.length ?? 0) > 0,

@@ -11,6 +11,7 @@ import { effectiveDocument } from './effectiveDocument.ts';
 import { endpointsOf, type FoundPrimary, findPrimary, noMemory, type PrimaryMemory } from './findPrimary.ts';
 import type { InstanceProber } from './instanceProber.ts';
 import { messageOf } from './judgeFailure.ts';
+import type { SwitchoverFacts } from './judgeSwitchover.ts';
 import { probeConnectMs } from './probedInstance.ts';
 import { RouterError } from './routerError.ts';
 import { CombinedSource, type SourceStatus } from './sources/combinedSource.ts';
@@ -22,6 +23,8 @@ export interface TopologyViewDeps {
   /** Without one the documents are taken at their word. */
   readonly prober: InstanceProber | undefined;
   readonly log: Log;
+  /** Told of everything that may have changed, after `onChange`. */
+  readonly onFacts?: ((facts: SwitchoverFacts) => void) | undefined;
   /** Longest wait of `ready`. */
   readonly firstDocumentTimeoutMs: number;
 }
@@ -143,7 +146,9 @@ export class TopologyView {
       this.#tell(this.#topology);
       this.#first.resolve();
     }
-    this.#search(found, clock.now());
+    const nowMs = clock.now();
+    this.#deps.onFacts?.({ published: published.document.switchover ?? null, found, observations, nowMs });
+    this.#search(found, nowMs);
   }
 
   /** As long as no primary answers, somebody may become one at any time. */

@@ -89,6 +89,7 @@ test('an ordinary role learns role, timeline, system and position of a primary a
     timeline: 1,
     systemIdentifier: rows[0].system,
     serverVersion: rows[0].version,
+    switchover: null,
   };
   expect(primary).toEqual({
     ...both,
