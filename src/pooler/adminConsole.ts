@@ -1,7 +1,7 @@
 // PgBouncer's admin console over its unix socket, as the user `pgbouncer`, which it accepts from its own UID only.
 //
 // Invariant: one connection at a time. It is opened when first asked and again after any failure, and the next command
-// is sent when the one before is answered.
+// is sent when the one before is answered. None is sent after `close`, also none that was waiting for the connection.
 import pg from 'pg';
 
 export interface AdminConsoleOptions {
@@ -18,6 +18,7 @@ export class AdminConsole {
   readonly #options: AdminConsoleOptions;
   #client: pg.Client | undefined;
   #last: Promise<unknown> = Promise.resolve();
+  #isClosed = false;
 
   constructor(options: AdminConsoleOptions) {
     this.#options = options;
@@ -33,12 +34,17 @@ export class AdminConsole {
   async close(): Promise<void> {
     const client = this.#client;
     this.#client = undefined;
+    this.#isClosed = true;
     await client?.end().catch(() => {});
   }
 
   async #send(command: string, timeoutMs: number): Promise<readonly ConsoleRow[]> {
-    this.#client ??= await this.#connect();
-    const client = this.#client;
+    const client = this.#client ?? (await this.#connect());
+    if (this.#isClosed) {
+      client.end().catch(() => {});
+      throw new Error(`${command} was not sent, the console has been closed`);
+    }
+    this.#client = client;
     try {
       // Without values, pg uses the simple protocol, the only one that the console speaks.
       const query: pg.QueryConfig & { query_timeout: number } = { text: command, query_timeout: timeoutMs };

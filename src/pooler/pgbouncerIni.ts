@@ -100,7 +100,8 @@ function pooling(kind: PoolerKind, pooler: TopologyConfig['pooler'], hosts: numb
 const timeouts: Options = {
   // One login at a time per pool: while one to a dead host is under way no other is tried.
   server_connect_timeout: 2,
-  server_login_retry: 1,
+  // Until a login succeeds, new clients are turned away.
+  server_login_retry: 0.1,
   // Longer than the 12 s in which a lost node's primary is replaced, so that clients wait rather than fail.
   query_wait_timeout: 30,
   client_login_timeout: 15,

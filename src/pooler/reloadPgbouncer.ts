@@ -2,6 +2,7 @@
 import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
 import type { AdminConsole } from './adminConsole.ts';
+import { waitForLogins } from './waitForLogins.ts';
 
 export interface ReloadDeps {
   readonly console: Pick<AdminConsole, 'run'>;
@@ -13,25 +14,36 @@ export interface ReloadDeps {
 const giveUpMs = 2_000;
 const lookAgainMs = 100;
 
-/** A login takes 10 to 30 ms with TLS and SCRAM. */
-const maxLoginMs = 500;
-const lookAgainForLoginsMs = 5;
+/** What was answered before the change is with its client after this. */
+const graceMs = 50;
 
 /**
- * RELOAD, and when `isMoving` (the servers differ) wait until no connection from before is idle, or RECONNECT.
+ * What becomes of connections to servers that are not to be used any more, after RELOAD.
  *
- * A connection in the middle of a transaction stays until the transaction ends.
+ * - `none`: there are none.
+ * - `finish`: one in the middle of a transaction stays until its end.
+ * - `drop`: that end would never come, or would be refused, because the server is not the primary any more. Its client is
+ *   disconnected, as PgBouncer does when a server breaks.
+ */
+export type FormerConnections = 'none' | 'finish' | 'drop';
+
+/**
+ * RELOAD, and when servers are left behind wait until no connection from before is idle, or RECONNECT.
+ *
  * @throws Error when PgBouncer does not answer; nothing is lost by trying again
  */
 export async function reloadPgbouncer(
-  isMoving: boolean,
+  former: FormerConnections,
   { console, clock, log }: ReloadDeps,
   signal: AbortSignal,
 ): Promise<void> {
+  const isMoving = former !== 'none';
   const before = isMoving ? new Set((await console.run('SHOW SERVERS')).map(connectionOf)) : new Set();
-  if (isMoving) await waitForLogins({ console, clock, log }, signal);
+  // A login to a former primary has no good end anyway.
+  if (former === 'finish') await waitForLogins(console, clock, signal);
   await console.run('RELOAD');
   if (before.size === 0) return;
+  if (former === 'drop') await dropTransactions(before, { console, clock, log }, signal);
   const deadline = clock.now() + giveUpMs;
   const countIdle = async () =>
     (await console.run('SHOW SERVERS')).filter((row) => before.has(connectionOf(row)) && isIdle(row)).length;
@@ -45,15 +57,21 @@ export async function reloadPgbouncer(
   await console.run('RECONNECT');
 }
 
-/**
- * A login that RELOAD cuts off counts as failed, and for a second PgBouncer turns clients away with "server login has been
- * failing". So it comes when no login is under way, or when logins go on for so long that they fail anyway.
- */
-async function waitForLogins({ console, clock }: ReloadDeps, signal: AbortSignal): Promise<void> {
-  const deadline = clock.now() + maxLoginMs;
-  const isLoggingIn = async () =>
-    (await console.run('SHOW POOLS')).some((row) => Number(row['sv_login']) > 0);
-  while ((await isLoggingIn()) && clock.now() < deadline) await clock.sleep(lookAgainForLoginsMs, signal);
+async function dropTransactions(
+  before: ReadonlySet<unknown>,
+  { console, clock, log }: ReloadDeps,
+  signal: AbortSignal,
+): Promise<void> {
+  await clock.sleep(graceMs, signal);
+  const servers = (await console.run('SHOW SERVERS')).filter((row) => before.has(connectionOf(row)));
+  const links = new Set(servers.map((row) => String(row['link'])).filter((link) => link !== ''));
+  if (links.size === 0) return;
+  const clients = (await console.run('SHOW CLIENTS')).filter((row) => links.has(String(row['ptr'])));
+  for (const client of clients) {
+    // It may have gone by itself.
+    await console.run(`KILL_CLIENT ${connectionOf(client)}`).catch(() => {});
+  }
+  log.warn({ clients: clients.length }, 'clients in a transaction on the former primary were disconnected');
 }
 
 /** `id` counts connections and is never used twice. */

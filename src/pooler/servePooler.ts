@@ -15,7 +15,9 @@ import { AdminConsole } from './adminConsole.ts';
 import { type DrainBounds, drainPgbouncer } from './drainPgbouncer.ts';
 import { type PgbouncerSettings, pgbouncerIni } from './pgbouncerIni.ts';
 import { PgbouncerProcess } from './pgbouncerProcess.ts';
+import { planPause } from './planPause.ts';
 import { poolerMetrics } from './poolerMetrics.ts';
+import { PoolerPause } from './poolerPause.ts';
 import { type PoolerSecretFiles, type PoolerSecrets, readPoolerSecrets } from './poolerSecrets.ts';
 import { openPoolerServers, type PoolerServers } from './poolerServers.ts';
 import { type PoolerTargets, poolerTargets } from './poolerTargets.ts';
@@ -50,9 +52,9 @@ const retryBounds: BackoffBounds = { firstMs: 200, maxMs: 5_000, jitter: 0.2 };
 export async function servePooler(kind: PoolerKind, deps: PoolerDeps, signal: AbortSignal): Promise<void> {
   const { settings, clock, log } = deps;
   const { namespace, topology } = settings;
-  const pooler = createPooler(deps);
-  const servers = await openServers(kind, pooler, settings, signal);
   const wakeUp = new WakeUp();
+  const pooler = createPooler(deps, () => wakeUp.notify());
+  const servers = await openServers(kind, pooler, settings, signal);
   const watching = watchDocuments(
     pooler.documents,
     { namespace, topology, onChange: () => wakeUp.notify() },
@@ -74,6 +76,9 @@ export async function servePooler(kind: PoolerKind, deps: PoolerDeps, signal: Ab
     }
   }
   log.info({}, 'pooler is leaving');
+  await pooler.pause.end(pooler.console, 'the pooler is leaving').catch((error: unknown) => {
+    log.warn({ err: error }, 'pgbouncer stays paused until its end');
+  });
   await drainPgbouncer({ ...deps, pgbouncer: pooler.pgbouncer, console: pooler.console }, settings.drain);
   await Promise.all([watching, ticking, pooler.supervising]);
   await servers.close();
@@ -89,15 +94,17 @@ interface Pooler {
   readonly documents: PoolerDocuments;
   readonly console: AdminConsole;
   readonly pgbouncer: PgbouncerProcess;
+  readonly pause: PoolerPause;
   applied: Applied | undefined;
   supervising: Promise<void> | undefined;
 }
 
-function createPooler(deps: PoolerDeps): Pooler {
+function createPooler(deps: PoolerDeps, onExpired: () => void): Pooler {
   const { runDir, listenPort, program } = deps.settings;
   return {
     documents: { config: null, endpoints: null },
     console: new AdminConsole({ runDir, port: listenPort }),
+    pause: new PoolerPause({ runDir, port: listenPort }, { ...deps, onExpired }),
     pgbouncer: new PgbouncerProcess({ ...deps, program, iniFile: `${runDir}/pgbouncer.ini` }),
     applied: undefined,
     supervising: undefined,
@@ -127,11 +134,41 @@ async function follow(
 ): Promise<void> {
   const { config, endpoints } = pooler.documents;
   if (config === null || endpoints === null) return;
+  const { pause } = pooler;
+  const planned = planPause(kind, endpoints, deps.clock.now(), pause.memory);
+  // Where there is no PgBouncer yet there is nobody to keep waiting.
+  if (
+    planned.pause !== undefined &&
+    planned.pause.id !== pause.memory.pause?.id &&
+    pooler.applied !== undefined
+  ) {
+    await pause.end(pooler.console, 'another switchover is announced');
+    pause.begin(planned.pause.id, planned.pause.untilMs);
+  }
+  pause.memory = planned;
+  try {
+    await followTargets(kind, pooler, servers, deps, signal);
+  } catch (error) {
+    if (pause.isOverdue) await pause.end(pooler.console, 'its time is over');
+    throw error;
+  }
+  if (planned.pause === undefined) await pause.end(pooler.console, 'no switchover is announced any more');
+}
+
+async function followTargets(
+  kind: PoolerKind,
+  pooler: Pooler,
+  servers: PoolerServers,
+  deps: PoolerDeps,
+  signal: AbortSignal,
+): Promise<void> {
+  const { config, endpoints } = pooler.documents;
+  if (config === null || endpoints === null) return;
   const secrets = await readPoolerSecrets(deps.settings);
   const wanted = planPooler(kind, config, endpoints, secrets, pooler.applied, deps.settings);
   if (wanted === undefined) return;
   servers.renewCertificate(secrets);
-  await applyPooler(wanted, secrets, pooler, deps, signal);
+  await applyPooler(kind, wanted, secrets, pooler, deps, signal);
   pooler.applied = wanted;
   const { hosts } = wanted.targets ?? { hosts: [] };
   deps.log.info({ epoch: endpoints.epoch, generation: endpoints.generation, hosts }, 'pgbouncer follows');
@@ -154,6 +191,7 @@ function planPooler(
 }
 
 async function applyPooler(
+  kind: PoolerKind,
   wanted: Applied,
   secrets: PoolerSecrets,
   pooler: Pooler,
@@ -170,7 +208,8 @@ async function applyPooler(
   // One that is not there reads the files when it starts.
   if (!pooler.pgbouncer.isRunning) return;
   const isMoving = JSON.stringify(wanted.targets) !== JSON.stringify(pooler.applied?.targets);
-  await reloadPgbouncer(isMoving, { ...deps, console: pooler.console }, signal);
+  const former = isMoving ? (kind === 'rw' ? 'drop' : 'finish') : 'none';
+  await reloadPgbouncer(former, { ...deps, console: pooler.console }, signal);
 }
 
 /** Appears complete or not at all, and nobody else may read it. */
