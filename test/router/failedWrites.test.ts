@@ -128,3 +128,24 @@ test('a statement whose session somebody ends is not run again', async () => {
   expect(performance.now() - endedAtMs).toBeLessThan(3_000);
   expect(await pid()).toBeUndefined();
 });
+
+test('a commit that waits for its replica when the server stops is of unknown outcome, and is not sent again', async () => {
+  await postgres.primary.query(`ALTER SYSTEM SET synchronous_standby_names = 'nobody'`);
+  await postgres.primary.query('SELECT pg_reload_conf()');
+  const waiting = codeOf(insert(1));
+  await until('it waits', async () => {
+    const { rows } = await postgres.primary.query(
+      `SELECT 1 FROM pg_stat_activity WHERE wait_event = 'SyncRep'`,
+    );
+    return rows.length === 1;
+  });
+  await until(
+    'the replica has it',
+    async () => (await second().query('SELECT 1 FROM orders')).rows.length === 1,
+  );
+  await postgres.primary.stop('fast');
+  await second().promote();
+
+  expect(await waiting).toBe('RPG_OUTCOME_UNKNOWN');
+  expect(await codeOf(insert(1))).toBe('23505');
+});
