@@ -120,7 +120,7 @@ class RoutingReplicaManager implements ReplicaManager {
     params: readonly unknown[],
     options: RoutingOptions,
   ): Promise<QueryResult<R>> {
-    return this.#router.run(this.#router.begin(statementOf(sql, params, options)));
+    return await this.#router.run(this.#router.begin(statementOf(sql, params, options)));
   }
 }
 

@@ -11,7 +11,7 @@ import { assert } from '../lib/assert.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
 import { codeOf, type Failure, judgeFailure, messageOf } from './judgeFailure.ts';
-import { type Attempt, destroyConnection, Lease, type PreparedNames } from './lease.ts';
+import { type Attempt, destroyConnection, Lease, type LeaseOwner } from './lease.ts';
 import { RouterError } from './routerError.ts';
 import type { Statement } from './statement.ts';
 
@@ -50,14 +50,17 @@ export type Leased =
   | { readonly kind: 'leased'; readonly lease: Lease }
   | { readonly kind: 'failed'; readonly failure: Failure };
 
+const lossEvents = ['error', 'end'] as const;
+
 export class InstancePool {
   readonly #options: InstancePoolOptions;
   readonly #deps: InstancePoolDeps;
   readonly #pool: Pool;
+  readonly #owner: LeaseOwner;
+  readonly #lost = new WeakSet<PoolClient>();
   #underWay = 0;
   readonly #open = new Set<PoolClient>();
   #isRetired = false;
-  readonly #prepared: PreparedNames = { areKept: true };
   #isOverdue = false;
   #isAbandoned = false;
   readonly #ended = Promise.withResolvers<void>();
@@ -67,6 +70,13 @@ export class InstancePool {
     this.#deps = deps;
     const { connection } = options;
     this.#pool = new Pool({ ...connection, stream: () => this.#keep(connection.stream?.() ?? new Socket()) });
+    this.#owner = {
+      clock: deps.clock,
+      isDeadline: options.isDeadline,
+      prepared: { areKept: true },
+      hasLost: (client) => this.#lost.has(client),
+      onReturned: () => this.#returned(),
+    };
     this.#listen(deps);
   }
 
@@ -85,7 +95,7 @@ export class InstancePool {
     this.#underWay += 1;
     try {
       const client = await this.#pool.connect();
-      return { kind: 'leased', lease: new Lease(this.#options.name, client, this.#owner()) };
+      return { kind: 'leased', lease: new Lease(client, this.#owner) };
     } catch (error) {
       this.#returned();
       return { kind: 'failed', failure: this.#judgeConnecting(error) };
@@ -162,7 +172,7 @@ export class InstancePool {
     // The pool listens on idle connections only. On one in use the error also rejects the query.
     this.#pool.on('connect', (client: PoolClient) => {
       this.#open.add(client);
-      client.on('error', () => {});
+      for (const event of lossEvents) client.on(event, () => this.#lost.add(client));
       if (this.#isOverdue) destroyConnection(client);
       onEvent('connect', client);
     });
@@ -172,12 +182,6 @@ export class InstancePool {
       this.#open.delete(client);
       onEvent('remove', client);
     });
-  }
-
-  #owner() {
-    const { isDeadline } = this.#options;
-    const onReturned = () => this.#returned();
-    return { clock: this.#deps.clock, isDeadline, prepared: this.#prepared, onReturned };
   }
 
   /** Those who wait behind connections that are all still being tried wait for the server, not for each other. */

@@ -41,15 +41,16 @@ export function destroyConnection(client: PoolClient): void {
   (client as unknown as DriverState).connection.stream.destroy();
 }
 
-const lossEvents = ['error', 'end'] as const;
-
+/** The pool that a lease is of. */
 export interface LeaseOwner {
   readonly clock: Clock;
   /** Whether a timeout of the driver is what the caller set for his statement, rather than a sign of a dead server. */
   readonly isDeadline: boolean;
   /** Of all connections to the instance. */
   readonly prepared: PreparedNames;
-  /** Called once, when everything that was begun is over. */
+  /** Whether the driver has said that the connection is gone, now or between two statements: it never says so again. */
+  readonly hasLost: (client: PoolClient) => boolean;
+  /** Called once for each lease, when everything that was begun is over. */
   readonly onReturned: () => void;
 }
 
@@ -62,22 +63,15 @@ export interface PreparedNames {
 const nameStates: ReadonlySet<string> = new Set(['42P05', '26000']);
 
 export class Lease {
-  readonly instance: string;
   readonly client: PoolClient;
   readonly #owner: LeaseOwner;
-  #isUsable = true;
+  #isBroken = false;
   #cancelling: Promise<void> | undefined;
-  #afterwards: (() => void)[] = [];
-  readonly #onLost = () => {
-    this.#isUsable = false;
-  };
+  #afterwards: (() => void)[] | undefined;
 
-  constructor(instance: string, client: PoolClient, owner: LeaseOwner) {
-    this.instance = instance;
+  constructor(client: PoolClient, owner: LeaseOwner) {
     this.client = client;
     this.#owner = owner;
-    // Also between statements: the driver says it once, and never again to those who ask later.
-    for (const event of lossEvents) client.on(event, this.#onLost);
   }
 
   /** Whether the server is in a transaction, also in one that has failed. */
@@ -87,7 +81,7 @@ export class Lease {
 
   /** Whether the connection is still one. */
   get isUsable(): boolean {
-    return this.#isUsable;
+    return !this.#isBroken && !this.#owner.hasLost(this.client);
   }
 
   /** One statement at a time. A failure is a value. */
@@ -102,7 +96,7 @@ export class Lease {
       const failure = this.#judge(error, statement);
       if (failure.kind === 'timeout') this.#cancelling = sendCancelRequest(this.client, this.#owner.clock);
       if (failure.isConnectionUsable) await this.settled();
-      else this.#isUsable = false;
+      else this.#isBroken = true;
       return { kind: 'failed', failure };
     }
   }
@@ -135,13 +129,13 @@ export class Lease {
 
   /** `drain` is when the server is ready and nothing waits; `end` and `error` are when it never will be. */
   async #nextSettled(): Promise<void> {
-    if (!this.#isUsable) return;
+    if (!this.isUsable) return;
     const gone = new AbortController();
     const events = ['drain', 'end'].map((event) => once(this.client, event, { signal: gone.signal }));
     try {
       await Promise.race(events);
     } catch {
-      this.#isUsable = false;
+      this.#isBroken = true;
     } finally {
       gone.abort();
     }
@@ -149,12 +143,13 @@ export class Lease {
 
   /** Closes the connection under whatever is under way; it is released all the same. */
   breakOff(): void {
-    this.#isUsable = false;
+    this.#isBroken = true;
     destroyConnection(this.client);
   }
 
   /** Runs when the connection goes back. */
   afterwards(action: () => void): void {
+    this.#afterwards ??= [];
     this.#afterwards.push(action);
   }
 
@@ -166,10 +161,9 @@ export class Lease {
   }
 
   #giveBack(how: 'keep' | 'close' | Error): void {
-    for (const event of lossEvents) this.client.off(event, this.#onLost);
-    const isClean = how === 'keep' && this.#isUsable && !this.isInTransaction;
+    const isClean = how === 'keep' && this.isUsable && !this.isInTransaction;
     this.client.release(how instanceof Error ? how : isClean ? undefined : true);
-    for (const action of this.#afterwards) action();
+    for (const action of this.#afterwards ?? []) action();
     this.#owner.onReturned();
   }
 
@@ -191,7 +185,7 @@ export class Lease {
     if (!messageOf(error).includes(name)) return false;
     this.#owner.prepared.areKept = false;
     await this.settled();
-    return this.#isUsable && !this.isInTransaction;
+    return this.isUsable && !this.isInTransaction;
   }
 
   #judge(error: unknown, { config }: Statement): Failure {

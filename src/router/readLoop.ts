@@ -39,7 +39,7 @@ export class ReadLoop {
     this.#fallback = new FallbackGate(driver?.max ?? poolSize, reads.fallback);
   }
 
-  async run(call: Call, own?: OwnConnection): Promise<Answer> {
+  run(call: Call, own?: OwnConnection): Promise<Answer> {
     const read = new Read(this.#router, this.#fallback, call, own);
     return read.run((endpoint) => this.#router.attempt(endpoint, call, own));
   }

@@ -22,6 +22,7 @@ import {
   isSubmittable,
   type RoutedQuery,
   readQueryArguments,
+  type Statement,
   statementOf,
 } from './statement.ts';
 import { runTransaction, type TransactionOptions } from './transaction.ts';
@@ -188,11 +189,17 @@ export class RoutedPool extends EventEmitter {
       return deliver(Promise.reject(error), config as never);
     }
     const given = readQueryArguments(config, values, callback);
-    const answer = this.#counted(
-      () => this.#router.begin(given.statement),
-      (call) => (isSubmittable(config) ? this.#submit(call) : this.#router.run(call)),
-    );
-    return deliver(answer, given.callback);
+    return deliver(this.#answer(given.statement), given.callback);
+  }
+
+  async #answer(statement: Statement): Promise<Answer> {
+    this.#begin();
+    try {
+      const call = this.#router.begin(statement);
+      return await (isSubmittable(statement.config) ? this.#submit(call) : this.#router.run(call));
+    } finally {
+      this.#done();
+    }
   }
 
   async #submit(call: Call): Promise<Answer> {
@@ -205,15 +212,6 @@ export class RoutedPool extends EventEmitter {
       });
     } finally {
       client.release();
-    }
-  }
-
-  async #counted<T>(begin: () => Call, run: (call: Call) => Promise<T>): Promise<T> {
-    this.#begin();
-    try {
-      return await run(begin());
-    } finally {
-      this.#done();
     }
   }
 

@@ -139,9 +139,9 @@ export class Router {
     return { statement, verdict, request, route: routeOf(statement, verdict, verdict.route) };
   }
 
-  /** One statement by itself. */
-  async run(call: Call, own?: OwnConnection): Promise<Answer> {
-    await this.ready();
+  /** One statement by itself. Never throws; hands on the promise, because an `await` of its own would cost every statement as much. */
+  run(call: Call, own?: OwnConnection): Promise<Answer> {
+    if (this.#document === undefined) return this.ready().then(() => this.run(call, own));
     return call.route === 'replica' ? this.#reads.run(call, own) : this.write(call, own);
   }
 
