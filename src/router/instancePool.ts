@@ -90,16 +90,23 @@ export class InstancePool {
   }
 
   /** Takes a connection out; the taker releases it. A failure is a value. */
-  async lease(): Promise<Leased> {
+  lease(): Promise<Leased> {
     assert(!this.#isRetired, 'a retired pool is out of everyone’s reach');
     this.#underWay += 1;
-    try {
-      const client = await this.#pool.connect();
-      return { kind: 'leased', lease: new Lease(client, this.#owner) };
-    } catch (error) {
+    const { promise, resolve } = Promise.withResolvers<Leased>();
+    const failed = (error: unknown) => {
       this.#returned();
-      return { kind: 'failed', failure: this.#judgeConnecting(error) };
+      resolve({ kind: 'failed', failure: this.#judgeConnecting(error) });
+    };
+    try {
+      this.#pool.connect((error, client) => {
+        if (client === undefined) failed(error);
+        else resolve({ kind: 'leased', lease: new Lease(client, this.#owner) });
+      });
+    } catch (error) {
+      failed(error);
     }
+    return promise;
   }
 
   /** One statement on one connection, outside any transaction. A failure is a value. */

@@ -6,6 +6,7 @@
 
 import type { EndpointsDocument, PrimaryEndpoint } from '../endpoints/endpointsDocument.ts';
 import { assert } from '../lib/assert.ts';
+import type { ReadChoice } from './balance/planRead.ts';
 import type { ReadFacts } from './balance/readFacts.ts';
 import type { CoreFacts } from './balance/readPlanner.ts';
 import { refusalStates } from './classify/classifier.ts';
@@ -27,6 +28,9 @@ const conflictStates: ReadonlySet<string> = new Set(['40001', '40P01']);
 /** Longer than servers take to restart; one that is away for longer is left to the pace of the health check. */
 const awaitedForMs = 60_000;
 
+const nobody: ReadonlySet<string> = new Set();
+
+type PrimaryChoice = Extract<ReadChoice, { kind: 'primary' }>;
 type Use = (endpoint: PrimaryEndpoint) => Promise<Attempt>;
 
 export class ReadLoop {
@@ -78,7 +82,8 @@ class Read {
   readonly #gate: FallbackGate;
   readonly #call: Call;
   readonly #own: OwnConnection | undefined;
-  readonly #tried = new Set<string>();
+  #tried = nobody;
+  #hasWaited = false;
   #isOnFallback = false;
   #busy: RouterError | undefined;
   #cause: unknown;
@@ -93,7 +98,6 @@ class Read {
   async run(use: Use): Promise<Answer> {
     const { planner, counters } = this.#router;
     const { request } = this.#call;
-    let hasWaited = false;
     counters.reads += 1;
     this.#lookForThoseWhoFailed();
     try {
@@ -107,24 +111,18 @@ class Read {
           await this.#router.passHold(this.#call.statement);
           continue;
         }
-        if (choice.kind === 'primary' && !hasWaited) {
-          hasWaited = true;
-          const current = () => this.#facts(this.#router.current());
-          if (await planner.waitInstead(request, current, choice, this.#router.closing)) continue;
-        }
         // With nothing but a primary there is nothing to fall back from.
         const isDiverted =
           choice.kind === 'primary' && choice.isDiverted && facts.document.replicas.length > 0;
-        const needsSlot = isDiverted && this.#own?.leadsTo(choice.endpoint) !== true;
-        if (needsSlot && !this.#isOnFallback) {
-          await this.#enterFallback(planner.facts(request, facts));
-          // While it waited, a replica may have come back, or the primary may have changed.
+        const waiting = isDiverted ? this.#waitBeforePrimary(choice, facts) : undefined;
+        if (waiting !== undefined) {
+          await waiting;
+          // Meanwhile a replica may have come back, or the primary may have changed.
           continue;
         }
-        if (!needsSlot) this.#leaveFallback();
-        this.#tried.add(choice.endpoint.name);
+        if (!isDiverted) this.#leaveFallback();
         this.#claim(choice.endpoint.name, facts.nowMs);
-        const underWay = planner.started(request, choice);
+        const underWay = planner.started(request, choice, facts.nowMs);
         const attempt = await use(choice.endpoint);
         planner.finished(underWay, attempt.kind === 'answered' ? 'answered' : 'failed');
         if (attempt.kind === 'answered') {
@@ -132,6 +130,7 @@ class Read {
           if (choice.kind === 'primary') this.#router.noteWrite(this.#call);
           return attempt.result;
         }
+        this.#tried = new Set([...this.#tried, choice.endpoint.name]);
         // Not surely a read: it may have run there, so that nobody else is asked.
         if (choice.kind === 'primary' && this.#mayWrite && attempt.failure.phase === 'querying') {
           throw await this.#router.writeError(this.#call, choice.endpoint, attempt.failure);
@@ -143,6 +142,20 @@ class Read {
     } finally {
       this.#leaveFallback();
     }
+  }
+
+  /** For a replica that can serve it, or for its turn on the primary; undefined when it has waited, and may go there. */
+  #waitBeforePrimary(choice: PrimaryChoice, facts: CoreFacts): Promise<unknown> | undefined {
+    const { planner, closing } = this.#router;
+    const { request } = this.#call;
+    if (!this.#hasWaited) {
+      this.#hasWaited = true;
+      const current = () => this.#facts(this.#router.current());
+      return planner.waitInstead(request, current, choice, closing);
+    }
+    if (this.#own?.leadsTo(choice.endpoint) === true) this.#leaveFallback();
+    else if (!this.#isOnFallback) return this.#enterFallback(planner.facts(request, facts));
+    return undefined;
   }
 
   /** Whether the caller's word is all there is for its being a read. */

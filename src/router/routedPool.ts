@@ -234,8 +234,8 @@ export class RoutedPool extends EventEmitter {
   }
 
   #tell(event: PoolEvent, args: readonly unknown[]): void {
-    // Nobody loses a statement with an idle connection, so an application that does not listen goes on.
-    if (event !== 'error' || this.listenerCount('error') > 0) this.emit(event, ...args);
+    // Also of an error: nobody loses a statement with an idle connection, so an application that does not listen goes on.
+    if (this.listenerCount(event) > 0) this.emit(event, ...args);
   }
 
   static {

@@ -196,6 +196,19 @@ describe.each(subjects)('$kind, $label', ({ kind, label }) => {
     client.release();
   });
 
+  test.each([
+    'SELECT 1/0',
+    { text: 'SELECT 1/0' },
+    'SELECT nothing FROM orders',
+    'INSERT INTO nothing VALUES (1)',
+  ])('the stack of the error of %j leads back to who asked, not to the socket', async (config) => {
+    const pool = open();
+    const whoAsks = async () => await pool.query(config as string);
+    const { stack } = (await whoAsks().catch((error: unknown) => error)) as Error;
+    expect(stack).toContain('whoAsks');
+    expect(stack).not.toContain('pg-protocol');
+  });
+
   test('queries of a client that are not awaited run in the order of the calls', async () => {
     const client = await open().connect();
     const results = await Promise.all(

@@ -21,9 +21,9 @@ export interface Candidate {
   /** Part of the reads relative to the other candidates; above 0. */
   readonly share: number;
   readonly inFlight: number;
-  /** Of its last reads, with the slow ones remembered; null before the first. */
+  /** Of its last reads, with the slow ones remembered; null before the first, and where it does not matter. */
   readonly latencyMs: number | null;
-  /** How much it has been passed over (above 0) or preferred (below). See `afterTurn`. */
+  /** How much it has been passed over (above 0) or preferred (below). See `payTurn`. */
   readonly turn: number;
 }
 
@@ -48,29 +48,32 @@ export function pickReplica(
 export interface Saver {
   readonly name: string;
   readonly share: number;
-  readonly turn: number;
+  turn: number;
 }
 
 /** As much as one that could not serve some reads may be preferred by the next: enough to even out, too little for a flood. */
 export const mostSavedTurns = 2;
 
 /**
- * The turns after one of the candidates was picked: one turn is shared out, and who was picked pays it. With shares 5, 1, 1 that
+ * After one of the candidates was picked: one turn is shared out, and who was picked pays it. With shares 5, 1, 1 that
  * makes a a b a c a a, not a a a a a b c. The sum stays what it was, so what one has saved others have spent, and no more.
  */
-export function afterTurn(
-  savers: readonly Saver[],
-  picked: string,
-): readonly (readonly [name: string, turn: number])[] {
-  const total = savers.reduce((sum, { share }) => sum + share, 0);
-  return savers.map(({ name, turn, share }) => [name, turn + share / total - (name === picked ? 1 : 0)]);
+export function payTurn(savers: readonly Saver[], picked: string): void {
+  const total = totalShare(savers);
+  for (const saver of savers) saver.turn += saver.share / total - (saver.name === picked ? 1 : 0);
+}
+
+function totalShare(all: readonly { readonly share: number }[]): number {
+  let total = 0;
+  for (const { share } of all) total += share;
+  return total;
 }
 
 /** Thirds do not add up to one exactly; equals must stay in their order all the same. */
 const roundingError = 1e-9;
 
 function longestPassedOver(candidates: readonly Candidate[]): Candidate | undefined {
-  const total = candidates.reduce((sum, { share }) => sum + share, 0);
+  const total = totalShare(candidates);
   let longest: Candidate | undefined;
   let most = Number.NEGATIVE_INFINITY;
   for (const candidate of candidates) {

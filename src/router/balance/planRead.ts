@@ -33,28 +33,21 @@ export function planRead(facts: ReadFacts): ReadChoice {
   const needs = facts.needs ?? noNeeds;
   if (needs.primaryOnly !== null)
     return onPrimary(facts, needs.primaryOnly, !needs.isStrong) ?? nobody(facts);
-  const able = ableReplicas(facts);
   return (
-    onReplica(able.serving, facts) ??
-    onLeastLate(able.late, facts) ??
+    onReplica(ableReplicas('serving', facts), facts) ??
+    onLeastLate(facts) ??
     divert(facts) ??
-    onReplica(able.resting, facts) ??
+    onReplica(ableReplicas('resting', facts), facts) ??
     nobody(facts)
   );
 }
 
-/** Those that have not been tried and are known to show what the read needs, by their verdicts. */
-function ableReplicas(facts: ReadFacts): Record<ReplicaVerdict['kind'], ReplicaEndpoint[]> {
-  const able: Record<ReplicaVerdict['kind'], ReplicaEndpoint[]> = {
-    serving: [],
-    late: [],
-    resting: [],
-    excluded: [],
-  };
-  for (const replica of untriedReplicas(facts)) {
-    if (refusal(replica.name, facts) === null) able[verdictOf(replica, facts).kind].push(replica);
-  }
-  return able;
+/** Those of the verdict that have not been tried and are known to show what the read needs. Nearly always that is all of them. */
+function ableReplicas(kind: ReplicaVerdict['kind'], facts: ReadFacts): readonly ReplicaEndpoint[] {
+  const isAble = (replica: ReplicaEndpoint) =>
+    verdictOf(replica, facts).kind === kind && refusal(replica.name, facts) === null;
+  const untried = untriedReplicas(facts);
+  return untried.every(isAble) ? untried : untried.filter(isAble);
 }
 
 function untriedReplicas(facts: ReadFacts): readonly ReplicaEndpoint[] {
@@ -89,7 +82,7 @@ function asCandidate(endpoint: ReplicaEndpoint, balance: BalanceFacts, nowMs: nu
     endpoint,
     share: ramp * (balance.strategy === 'round-robin' ? 1 : endpoint.weight),
     inFlight: load?.inFlight ?? 0,
-    latencyMs: expectedLatencyMs(load?.latency ?? null, nowMs),
+    latencyMs: balance.strategy === 'peak-ewma' ? expectedLatencyMs(load?.latency ?? null, nowMs) : null,
     turn: load?.turn ?? 0,
   };
 }
@@ -104,7 +97,7 @@ function nearby(
 }
 
 /** Instead of the primary where the options say so: staying with the least late one keeps a herd from following the lag around. */
-function onLeastLate(late: readonly ReplicaEndpoint[], facts: ReadFacts): ReadChoice | undefined {
+function onLeastLate(facts: ReadFacts): ReadChoice | undefined {
   const { needs = noNeeds, observed } = facts;
   const needsNothing = needs.floor === null && needs.earlierReads.length === 0 && needs.maxAgeMs === null;
   if (facts.whenLate !== 'least-late' || !needsNothing) return undefined;
@@ -113,7 +106,9 @@ function onLeastLate(late: readonly ReplicaEndpoint[], facts: ReadFacts): ReadCh
     if (lag === undefined) return Number.POSITIVE_INFINITY;
     return lag.kind === 'known' ? lag.ms : lag.atLeastMs;
   };
-  const least = late.toSorted((left, right) => lagMs(left) - lagMs(right)).slice(0, 1);
+  const least = ableReplicas('late', facts)
+    .toSorted((left, right) => lagMs(left) - lagMs(right))
+    .slice(0, 1);
   return onReplica(least, facts);
 }
 

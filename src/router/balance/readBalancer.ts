@@ -4,7 +4,7 @@
 // serve starts at the average of the turns, so it neither is flooded with what it has missed nor waits for what it has not.
 
 import { afterLatency, type Latency } from './latency.ts';
-import { afterTurn, type Candidate, mostSavedTurns, type Saver, type Strategy } from './pickReplica.ts';
+import { type Candidate, mostSavedTurns, payTurn, type Strategy } from './pickReplica.ts';
 import type { ReadChoice } from './planRead.ts';
 import type { BalanceFacts } from './readFacts.ts';
 
@@ -16,6 +16,7 @@ export interface BalanceSettings {
 }
 
 interface Load {
+  readonly name: string;
   inFlight: number;
   latency: Latency | null;
   turn: number;
@@ -42,7 +43,8 @@ export class ReadBalancer {
 
   /** For one decision: the loads go on changing. */
   facts(): BalanceFacts {
-    return { ...this.#settings, loads: this.#loads, random: this.#random() };
+    const { strategy, zone, zoneSpillInFlight, slowStartMs } = this.#settings;
+    return { strategy, zone, zoneSpillInFlight, slowStartMs, loads: this.#loads, random: this.#random() };
   }
 
   /** Who serves now. One that did not before gets its share step by step; those that serve from the beginning do not. */
@@ -50,7 +52,7 @@ export class ReadBalancer {
     const since = this.#hasServed ? nowMs : Number.NEGATIVE_INFINITY;
     for (const name of names) {
       const load = this.#loads.get(name);
-      if (load === undefined) this.#loads.set(name, this.#newLoad(since));
+      if (load === undefined) this.#loads.set(name, this.#newLoad(name, since));
       else if (load.servingSinceMs === Number.POSITIVE_INFINITY) load.servingSinceMs = since;
     }
     for (const [name, load] of this.#loads) {
@@ -71,13 +73,11 @@ export class ReadBalancer {
       const load = this.#loads.get(endpoint.name);
       if (load !== undefined) load.share = share;
     }
-    for (const [name, turn] of afterTurn(this.#savers(choice.candidates), choice.endpoint.name)) {
-      const load = this.#loads.get(name);
-      if (load !== undefined) load.turn = turn;
-    }
-    const load = this.#loads.get(choice.endpoint.name) ?? this.#newLoad(Number.NEGATIVE_INFINITY);
+    const { name } = choice.endpoint;
+    payTurn(this.#savers(choice.candidates), name);
+    const load = this.#loads.get(name) ?? this.#newLoad(name, Number.NEGATIVE_INFINITY);
     load.inFlight += 1;
-    this.#loads.set(choice.endpoint.name, load);
+    this.#loads.set(name, load);
   }
 
   finished(name: string, outcome: ReadOutcome, startedAtMs: number, nowMs: number): void {
@@ -89,20 +89,20 @@ export class ReadBalancer {
     load.answeredAtMs = nowMs;
   }
 
-  #savers(candidates: readonly Candidate[]): readonly Saver[] {
-    const savers: Saver[] = [];
-    for (const [name, { turn, share, servingSinceMs }] of this.#loads) {
-      const isCandidate = candidates.some(({ endpoint }) => endpoint.name === name);
-      const isBystander = servingSinceMs !== Number.POSITIVE_INFINITY && turn < mostSavedTurns;
-      if (isCandidate || isBystander) savers.push({ name, turn, share });
+  #savers(candidates: readonly Candidate[]): readonly Load[] {
+    const savers: Load[] = [];
+    for (const load of this.#loads.values()) {
+      const isBystander = load.servingSinceMs !== Number.POSITIVE_INFINITY && load.turn < mostSavedTurns;
+      if (isBystander || candidates.some(({ endpoint }) => endpoint.name === load.name)) savers.push(load);
     }
     return savers;
   }
 
   /** Somewhere below one turn, so that not every process begins with the same replica. */
-  #newLoad(servingSinceMs: number): Load {
+  #newLoad(name: string, servingSinceMs: number): Load {
     const turn = this.#random();
     return {
+      name,
       inFlight: 0,
       latency: null,
       turn,

@@ -138,13 +138,17 @@ export class ReadPlanner implements ScopeUser {
   }
 
   /** Right before the statement is sent. */
-  started(request: Request, choice: Exclude<ReadChoice, { kind: 'none' }>): ReadUnderWay {
+  started(
+    request: Request,
+    choice: Exclude<ReadChoice, { kind: 'none' }>,
+    nowMs = this.#deps.clock.now(),
+  ): ReadUnderWay {
     const { endpoint, kind } = choice;
     if (kind === 'replica') {
       this.#balancer.started(choice);
       if (request.isInScope) request.marks.noteReplicaReadStarted(endpoint.name);
     }
-    return { request, instance: endpoint.name, role: kind, startedAtMs: this.#deps.clock.now() };
+    return { request, instance: endpoint.name, role: kind, startedAtMs: nowMs };
   }
 
   /** Right after its answer, before the caller has it. */
@@ -195,9 +199,17 @@ export class ReadPlanner implements ScopeUser {
     return this.#allFacts(core, this.#needs(request));
   }
 
+  /** In so many words, because copying one value into another took as long as the decision. */
   #allFacts(core: CoreFacts, needs: ReadNeeds): ReadFacts {
+    const { document, primary, health, tried, turn, isOverflow, nowMs } = core;
     return {
-      ...core,
+      document,
+      primary,
+      health,
+      tried,
+      turn,
+      isOverflow,
+      nowMs,
       observed: this.book.view,
       needs,
       balance: this.#balancer.facts(),

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import {
-  afterTurn,
   type Candidate,
+  payTurn,
   pickReplica,
   type Strategy,
   strategies,
@@ -30,8 +30,9 @@ function picks(strategy: Strategy, start: readonly Candidate[], count: number, s
     const picked = pickReplica(candidates, strategy, random());
     if (picked === undefined) throw new Error('somebody is picked');
     const { name } = picked.endpoint;
-    const turns = new Map(afterTurn(candidates.map(asSaver), name));
-    candidates = candidates.map((it) => ({ ...it, turn: turns.get(it.endpoint.name) ?? 0 }));
+    const savers = candidates.map(asSaver);
+    payTurn(savers, name);
+    candidates = candidates.map((it, index) => ({ ...it, turn: savers[index]?.turn ?? 0 }));
     return name;
   });
 }
@@ -116,8 +117,9 @@ test('whatever the strategy, somebody is picked, and turns never add up to more 
         const picked = pickReplica(candidates, strategy, random);
         expect(candidates).toContain(picked);
         const sum = (turns: readonly number[]) => turns.reduce((total, turn) => total + turn, 0);
-        const after = afterTurn(candidates.map(asSaver), picked?.endpoint.name ?? '').map(([, turn]) => turn);
-        expect(sum(after)).toBeCloseTo(sum(candidates.map(({ turn }) => turn)), 6);
+        const savers = candidates.map(asSaver);
+        payTurn(savers, picked?.endpoint.name ?? '');
+        expect(sum(savers.map(({ turn }) => turn))).toBeCloseTo(sum(candidates.map(({ turn }) => turn)), 6);
       },
     ),
     seeded(),
