@@ -1,7 +1,7 @@
 // Turns an error of the driver into what it says about the server and about the statement.
 //
 // Invariant: of the kinds only `connection`, `conflict` and `busy` lead to a second attempt elsewhere, and only for reads; which
-// refusals of a replica do so is the business of `ReadLoop`. What is not recognised counts as a failure of the statement, because
+// refusals of a replica, of the login or of the statement, do so is the business of `ReadLoop`. What is not recognised counts as a failure of the statement, because
 // sending that twice is the one mistake that cannot be undone.
 
 /** When the error came: before the statement was sent, or after. */
@@ -12,8 +12,7 @@ export type FailurePhase = 'connecting' | 'querying';
  *
  * - `connection`: the server cannot be reached, or hung up; the connection is gone.
  * - `conflict`: a replica cancelled the read because replay needed the rows; the server is well.
- * - `untrusted`: the certificate that the server shows is not good; another server's may be no better, and
- *   trying again does not help.
+ * - `untrusted`: the certificate that the server shows is not good, and trying again there does not help.
  * - `timeout`: the driver has given up waiting for the answer; the server may still be at it.
  * - `busy`: no connection of the pool became free in time; the server is well.
  * - `statement`: everything else, also a login that the server refuses; the error belongs to the caller.
@@ -26,6 +25,11 @@ export interface Failure {
   /** Whether the connection may serve another statement. */
   readonly isConnectionUsable: boolean;
   readonly error: unknown;
+}
+
+/** Whether the server has let nobody in, or was not let have the login: another one may, and this one not for a while. */
+export function isLoginRefused({ kind, phase }: Failure): boolean {
+  return phase === 'connecting' && (kind === 'statement' || kind === 'untrusted');
 }
 
 export function judgeFailure(error: unknown, phase: FailurePhase): Failure {
@@ -47,7 +51,8 @@ function connectingKind(error: unknown): FailureKind {
 }
 
 // https://www.postgresql.org/docs/current/errcodes-appendix.html: a role that may not log in, a wrong
-// password, a database that does not exist. Every instance of the topology says the same.
+// password, a database that does not exist. Mostly every instance says the same, but one may have a login of its own, or may not have
+// replayed yet what made the login.
 const refusedLoginStates: ReadonlySet<string> = new Set(['28000', '28P01', '3D000']);
 
 // https://nodejs.org/api/tls.html#x509-certificate-error-codes, and that of a name that does not match.

@@ -13,7 +13,7 @@ import { refusalStates } from './classify/classifier.ts';
 import { isSurelyRead } from './classify/verdict.ts';
 import { errorOf, fallbackBusy, noReplica, poolBusy } from './failures.ts';
 import { FallbackGate } from './fallbackGate.ts';
-import { codeOf, type Failure } from './judgeFailure.ts';
+import { codeOf, type Failure, isLoginRefused } from './judgeFailure.ts';
 import type { Attempt, Lease } from './lease.ts';
 import type { Call, OwnConnection, Router } from './router.ts';
 import type { RouterError } from './routerError.ts';
@@ -86,6 +86,8 @@ class Read {
   #hasWaited = false;
   #isOnFallback = false;
   #busy: RouterError | undefined;
+  /** Replicas that did not let us in. */
+  readonly #refusals: { readonly endpoint: PrimaryEndpoint; readonly failure: Failure }[] = [];
   #cause: unknown;
 
   constructor(router: Router, gate: FallbackGate, call: Call, own?: OwnConnection) {
@@ -105,7 +107,11 @@ class Read {
         const facts = this.#facts(this.#router.current());
         const choice = planner.plan(request, facts);
         if (choice.kind === 'none') {
-          throw this.#busy ?? noReplica(facts.document.topology.name, choice.reason, this.#cause);
+          throw (
+            this.#busy ??
+            this.#refusal() ??
+            noReplica(facts.document.topology.name, choice.reason, this.#cause)
+          );
         }
         if (choice.kind === 'primary' && this.#router.hold.isOn) {
           await this.#router.passHold(this.#call.statement);
@@ -125,6 +131,8 @@ class Read {
         const underWay = planner.started(request, choice, facts.nowMs);
         const attempt = await use(choice.endpoint);
         planner.finished(underWay, attempt.kind === 'answered' ? 'answered' : 'failed');
+        if (attempt.kind === 'answered' || attempt.failure.phase === 'querying')
+          this.#restWhoRefused(facts.nowMs);
         if (attempt.kind === 'answered') {
           this.#router.health.delete(choice.endpoint.name);
           if (choice.kind === 'primary') this.#router.noteWrite(this.#call);
@@ -180,6 +188,11 @@ class Read {
     const code = codeOf(failure.error) ?? '';
     this.#cause = failure.error;
     this.#router.noteFailure(endpoint, failure, startedAtMs);
+    if (isLoginRefused(failure)) {
+      this.#refusals.push({ endpoint, failure });
+      if (role === 'replica') return undefined;
+      throw this.#refusal();
+    }
     if (failure.kind === 'busy') this.#busy = poolBusy(endpoint.name, failure.error);
     if (failure.kind === 'connection' || failure.kind === 'conflict' || failure.kind === 'busy')
       return undefined;
@@ -189,6 +202,18 @@ class Read {
       if (definitionStates.has(code)) return this.#whenDefinitionsLag(failure);
     }
     throw errorOf(endpoint, failure, true);
+  }
+
+  /** What the caller is told when nobody else answers. */
+  #refusal(): unknown {
+    const [first] = this.#refusals;
+    return first === undefined ? undefined : errorOf(first.endpoint, first.failure, true);
+  }
+
+  /** Another instance has let us in; if none does, the login is wrong, and that is no reason to rest. */
+  #restWhoRefused(startedAtMs: number): void {
+    for (const { endpoint, failure } of this.#refusals.splice(0))
+      this.#router.rest(endpoint, failure.error, startedAtMs);
   }
 
   get #hasTriedPrimary(): boolean {

@@ -263,10 +263,15 @@ export class Router {
       return;
     }
     this.noteConnectionLost(name);
+    this.rest({ name }, failure.error, startedAtMs);
+  }
+
+  /** Leaves it to other instances to answer reads. */
+  rest({ name }: Pick<PrimaryEndpoint, 'name'>, error: unknown, startedAtMs: number): void {
     const before = this.health.get(name);
     // Of many reads that one outage hits at once, the first counts; else the rest would be long at once.
     if (before !== undefined && startedAtMs <= before.failedAtMs) return;
-    const reason = messageOf(failure.error);
+    const reason = messageOf(error);
     this.health.set(name, afterFailure(before, reason, this.deps.clock.now(), this.deps.random()));
     this.settings.log.warn({ instance: name, reason }, 'instance left out of reads for a while');
   }
