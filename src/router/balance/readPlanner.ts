@@ -8,6 +8,7 @@ import type { Clock } from '../../lib/clock.ts';
 import type { Consistency } from '../consistency/consistency.ts';
 import { formatToken, parseTokens, type TokenContext } from '../consistency/consistencyToken.ts';
 import { LagBook } from '../consistency/lagBook.ts';
+import { PendingTokens } from '../consistency/pendingTokens.ts';
 import { planWait } from '../consistency/planWait.ts';
 import { ReadMarks } from '../consistency/readMarks.ts';
 import { noNeeds, type ReadNeeds } from '../consistency/readNeeds.ts';
@@ -65,6 +66,7 @@ export class ReadPlanner implements ScopeUser {
   /** As the document says, and as the primary last answered. */
   #publishedSystem: string | null = null;
   #observedSystem: string | null = null;
+  readonly #tokens = new PendingTokens();
   #ignoredTokens = 0;
   #waitAgainAtMs = Number.NEGATIVE_INFINITY;
   #noteServingAtMs = Number.NEGATIVE_INFINITY;
@@ -156,12 +158,16 @@ export class ReadPlanner implements ScopeUser {
     if (role === 'replica') this.#balancer.finished(instance, outcome, startedAtMs, this.#deps.clock.now());
     if (outcome === 'failed') return;
     if (role === 'replica') this.readOnReplica(request, instance, startedAtMs);
-    else this.readOnPrimary(request);
+    else this.#noteOnPrimary(request, request.consistency === 'strong');
   }
 
   /** Right after the primary has answered a read that was sent there without `plan`: by a hint, or in a transaction. */
-  readOnPrimary({ marks, isInScope }: Request): void {
-    if (isInScope) marks.notePrimaryRead(this.#deps.clock.now());
+  readOnPrimary(request: Request): void {
+    this.#noteOnPrimary(request, true);
+  }
+
+  #noteOnPrimary({ marks, isInScope }: Request, isAskedFor: boolean): void {
+    if (isInScope) marks.notePrimaryRead(this.#deps.clock.now(), isAskedFor);
   }
 
   /** As `readOnPrimary`, of a replica. `startedAtMs` is when the statement was sent. */
@@ -221,7 +227,12 @@ export class ReadPlanner implements ScopeUser {
     const nowMs = this.#deps.clock.now();
     for (const reading of parseTokens(token, this.#settings.tokenKeys, this.#tokenContext())) {
       if (reading.kind === 'position') marks.notePosition(reading.position, nowMs);
-      else if (reading.kind === 'pending') marks.noteEverythingBefore(nowMs, 'the write of a token');
+      else if (reading.kind === 'pending')
+        marks.noteEverythingBefore(
+          this.#tokens.hadAt(reading.text, nowMs),
+          'the write of a token',
+          reading.text,
+        );
       else if (reading.kind === 'invalid') this.#ignoredTokens += 1;
     }
   }
@@ -234,7 +245,14 @@ export class ReadPlanner implements ScopeUser {
   issueToken(marks: ReadMarks): string | undefined {
     const position = marks.position(this.book.view);
     if (position === null) return undefined;
-    return formatToken(position, this.#settings.tokenKeys, this.#tokenContext());
+    const context = this.#tokenContext();
+    const isNameless = context.systemIdentifier === null;
+    if (marks.handedOn !== null && (position === 'pending' || isNameless)) return marks.handedOn;
+    const { tokenKeys } = this.#settings;
+    if (position !== 'pending') return formatToken(position, tokenKeys, context);
+    const token = formatToken({ nonce: this.#tokens.nextNonce() }, tokenKeys, context);
+    if (token !== undefined) this.#tokens.hadAt(token, this.#deps.clock.now());
+    return token;
   }
 
   #tokenContext(): TokenContext {

@@ -1,6 +1,7 @@
 // What a scope has written and seen, as text that another process can read:
 // `<version>.<system>.<time of issue>.<timeline>/<position>.<signature>`, with the time in seconds since 1970 and the position in
-// hexadecimal, or `<version>.<system>.<time of issue>.pending.<signature>` while there is no position for it yet.
+// hexadecimal, or `<version>.<system>.<time of issue>.pending-<nonce>.<signature>` while there is no position for it yet. The nonce makes
+// each of these another text, so that a process can remember when it first had it.
 //
 // Invariant: only a token that was signed with one of the given keys, for this topology and not long ago, changes anything. Whatever
 // else a client sends is as if it had sent nothing: it can neither direct its reads to the primary nor break a request.
@@ -9,7 +10,7 @@ import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
 import type { Lsn } from '../../postgres/lsn.ts';
 import type { Position } from './lagView.ts';
 
-const version = '2';
+const version = '3';
 
 /** Several, joined by commas, are from a scope that has used several topologies. More than this is no token of ours. */
 export const maxTokenLength = 1_024;
@@ -27,15 +28,21 @@ export interface TokenContext {
   readonly wallMs: number;
 }
 
+/** Instead of a position that is not known yet. */
+export interface PendingMark {
+  /** Of letters, digits, `-` and `_`; no two tokens have the same. */
+  readonly nonce: string;
+}
+
 /** `undefined` when there is nothing to tell. Signs with the first key. */
 export function formatToken(
-  position: Position | 'pending',
+  what: Position | PendingMark,
   [key]: readonly string[],
   { systemIdentifier, wallMs }: TokenContext,
 ): string | undefined {
   if (key === undefined) return undefined;
-  const what = position === 'pending' ? 'pending' : `${position.timeline}/${position.lsn.toString(16)}`;
-  const body = [version, nameOf(systemIdentifier), Math.floor(wallMs / 1_000).toString(16), what].join('.');
+  const said = 'nonce' in what ? `pending-${what.nonce}` : `${what.timeline}/${what.lsn.toString(16)}`;
+  const body = [version, nameOf(systemIdentifier), Math.floor(wallMs / 1_000).toString(16), said].join('.');
   return `${body}.${sign(body, key)}`;
 }
 
@@ -52,7 +59,7 @@ export function parseToken(text: string, keys: readonly string[], context: Token
   const invalid = (reason: string) => ({ kind: 'invalid', reason }) as const;
   if (keys.length === 0) return invalid('there is no key to check tokens with');
   const pattern =
-    /^((\d+)\.([\w-]{11}|)\.([0-9a-f]{1,11})\.(?:pending|(\d{1,10})\/([0-9a-f]{1,16})))\.([\w-]{43})$/;
+    /^((\d+)\.([\w-]{11}|)\.([0-9a-f]{1,11})\.(?:pending-[\w-]{1,40}|(\d{1,10})\/([0-9a-f]{1,16})))\.([\w-]{43})$/;
   const [, body, itsVersion, system = '', issued = '', timeline, lsn, signature] = pattern.exec(text) ?? [];
   if (body === undefined || signature === undefined) return invalid('it is not a token');
   if (itsVersion !== version) return invalid(`its version is ${itsVersion}, not ${version}`);
@@ -67,16 +74,20 @@ export function parseToken(text: string, keys: readonly string[], context: Token
   return { kind: 'position', position: { timeline: Number(timeline), lsn: BigInt(`0x${lsn}`) as Lsn } };
 }
 
+export type TextReading = TokenReading & { readonly text: string };
+
 /** The tokens of one header or cookie. */
 export function parseTokens(
   text: string,
   keys: readonly string[],
   context: TokenContext,
-): readonly TokenReading[] {
+): readonly TextReading[] {
   if (text.length > maxTokenLength)
-    return [{ kind: 'invalid', reason: `it is longer than ${maxTokenLength} characters` }];
+    return [{ kind: 'invalid', reason: `it is longer than ${maxTokenLength} characters`, text: '' }];
   const parts = text.split(',').map((part) => part.trim());
-  return parts.filter((part) => part !== '').map((part) => parseToken(part, keys, context));
+  return parts
+    .filter((part) => part !== '')
+    .map((part) => ({ ...parseToken(part, keys, context), text: part }));
 }
 
 /** Short, and the same for one system only. Clients need not learn the identifier itself. */

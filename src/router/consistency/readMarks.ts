@@ -16,6 +16,9 @@
 // After a failover the positions of the old timeline mean nothing on the new one. All of the above is kept as times, which are then
 // covered by samples of the new primary; so what survived the failover is seen, and what was lost is not waited for.
 //
+// A token is owed what was written, what was asked of the primary, and what other tokens stood for. What other reads have shown goes
+// into it as far as there is a bound: a token that always asked for the newest state would keep its client on the primary for ever.
+//
 // Invariant: times only move forward, and what is not covered is never taken for covered.
 
 import type { LagAnchors } from '../../postgres/lagAnchors.ts';
@@ -58,15 +61,20 @@ export class ReadMarks {
   /** The last reads of each replica. */
   readonly #reads = new Map<string, ReadSpan>();
   #lastInstance: string | null = null;
+  /** What a token of these marks must stand for. */
+  #owedFromMs: number | null = null;
+  #handedOn: string | null = null;
 
   /** Also for a write whose outcome is unknown: it may have happened. */
   noteWriteAcknowledged(atMs: number): void {
     this.#coverFrom(atMs, 'a write');
+    this.#owe(atMs, null);
   }
 
-  /** A read of the primary has shown everything that was committed by then. */
-  notePrimaryRead(endedAtMs: number): void {
+  /** A read of the primary has shown everything that was committed by then. `isAskedFor`: no replica would have done. */
+  notePrimaryRead(endedAtMs: number, isAskedFor: boolean): void {
     this.#coverFrom(endedAtMs, 'a read of the primary');
+    if (isAskedFor) this.#owe(endedAtMs, null);
   }
 
   /** A read of this replica begins; reads beside it do well to go there too. */
@@ -90,11 +98,18 @@ export class ReadMarks {
       position.timeline > known.position.timeline ||
       (position.timeline === known.position.timeline && position.lsn > known.position.lsn);
     if (isAhead) this.#given = { position, givenAtMs: atMs };
+    this.#handedOn = null;
   }
 
-  /** Somebody asks for everything that had happened by `atMs`. */
-  noteEverythingBefore(atMs: number, why: string): void {
+  /** A token asks for everything that had happened by `atMs`. */
+  noteEverythingBefore(atMs: number, why: string, token: string): void {
     this.#coverFrom(atMs, why);
+    this.#owe(atMs, token);
+  }
+
+  /** The one token that stands for all that a token of these marks must stand for; null when there is none. */
+  get handedOn(): string | null {
+    return this.#handedOn;
   }
 
   /** What a read needs that is begun now. */
@@ -126,22 +141,31 @@ export class ReadMarks {
     };
   }
 
-  /** One position that covers all of it; `pending` while there is none, null when there is nothing to cover. */
+  /** What a token says: a position that covers what it is owed, `pending` while there is none, null when there is nothing to tell. */
   position(view: LagView): Position | 'pending' | null {
-    const floor = this.#floor(view);
-    if (floor === 'pending' || this.#reads.size === 0) return floor;
+    const isOwed = this.#owedFromMs !== null || this.#given !== null;
     const { primary } = view;
-    if (primary === null) return 'pending';
-    let lsn = floor?.lsn;
-    for (const { bound } of this.#earlierReads(view)) {
-      if (bound === null) return 'pending';
-      if (lsn === undefined || bound > lsn) lsn = bound;
-    }
-    return lsn === undefined ? null : { timeline: primary.timeline, lsn };
+    if (primary === null) return isOwed ? 'pending' : null;
+    const { covering, timeline } = primary;
+    const owed = this.#owedFromMs === null ? null : firstSampleFrom(covering, this.#owedFromMs);
+    const given = this.#given === null ? null : givenFloor(this.#given, primary);
+    const isCovered =
+      (this.#owedFromMs === null || owed !== null) && (this.#given === null || given !== null);
+    if (!isCovered) return 'pending';
+    const shown = this.#cover === null ? null : firstSampleFrom(covering, this.#cover.fromMs);
+    const bounds = this.#earlierReads(view).map(({ bound }) => bound);
+    const lsn = [owed, given, shown, ...bounds].reduce(highest, null);
+    return lsn === null ? null : { timeline, lsn };
   }
 
   get #isEmpty(): boolean {
     return this.#cover === null && this.#given === null && this.#lastInstance === null;
+  }
+
+  #owe(fromMs: number, token: string | null): void {
+    const isFirst = this.#owedFromMs === null && this.#given === null;
+    this.#handedOn = isFirst ? token : null;
+    this.#owedFromMs = Math.max(this.#owedFromMs ?? fromMs, fromMs);
   }
 
   #coverFrom(fromMs: number, why: string): void {

@@ -163,13 +163,116 @@ test('a token of a write that nobody has covered yet asks for what there is when
     one.write(one.planner.request());
     return currentScope()?.token();
   });
-  expect(token).toMatch(/\.pending\./);
+  expect(token).toMatch(/\.pending-/);
   runInScope({ token }, () => {
     expect(other.where()).toBe(first);
     other.clock.advance(10);
     other.probeAll(300, 300, 300);
     expect(other.where()).not.toBe(first);
   });
+});
+
+/** Requests of one client, `everyMs` apart, to each process in turn; the servers are probed every 250 ms. */
+function requestsAfterWrite(
+  processes: readonly Process[],
+  everyMs: number,
+  carries: 'the newest' | 'that of the write',
+) {
+  let atMs = 0;
+  const probeEveryMs = 250;
+  const pass = () => {
+    for (let passedMs = 0; passedMs < everyMs; passedMs += 1) {
+      atMs += 1;
+      for (const [index, process] of processes.entries()) {
+        if (atMs % probeEveryMs === index * 100) process.probeAll(500, 500, 500);
+        else process.clock.advance(1);
+      }
+    }
+  };
+  const request = (process: Process | undefined, given: string | undefined, act: (it: Process) => string) =>
+    runInScope({ token: given }, () => {
+      if (process === undefined) throw new Error('there is a process');
+      return { where: act(process), token: currentScope()?.token() };
+    });
+  const before = request(processes[0], undefined, (it) => it.where());
+  const written = request(processes[0], before.token, (it) => {
+    it.write(it.planner.request());
+    return first;
+  });
+  let { token } = written;
+  const places: { readonly atMs: number; readonly where: string }[] = [];
+  for (let count = 1; count <= 60; count += 1) {
+    pass();
+    const answer = request(processes[count % processes.length], token, (it) => it.where());
+    if (carries === 'the newest') token = answer.token ?? token;
+    places.push({ atMs, where: answer.where });
+  }
+  return { before, written, places };
+}
+
+test.each([
+  [1, 200, 'the newest'],
+  [1, 200, 'that of the write'],
+  [1, 10, 'the newest'],
+  [2, 200, 'the newest'],
+  [2, 10, 'the newest'],
+  [2, 10, 'that of the write'],
+] as const)(
+  'a client of %d processes that comes every %d ms with %s token is back on replicas soon after its write',
+  (count, everyMs, carries) => {
+    const processes = Array.from({ length: count }, () => new Process());
+    const { before, written, places } = requestsAfterWrite(processes, everyMs, carries);
+    expect(before).toEqual({ where: expect.not.stringMatching(first), token: undefined });
+    expect(written.token).toMatch(/\.pending-/);
+    // A probe of each process after the token has come to it.
+    const settledAtMs = 2 * everyMs + 400;
+    expect(places.filter(({ atMs, where }) => atMs > settledAtMs && where === first)).toEqual([]);
+  },
+);
+
+test('two tokens that wait for positions have different texts, also of the same second', () => {
+  const [one, other] = [new Process(), new Process()];
+  const tokens = [one, one, other].map((it) =>
+    runInScope({}, () => {
+      it.write(it.planner.request());
+      return currentScope()?.token();
+    }),
+  );
+  expect(new Set(tokens).size).toBe(3);
+});
+
+test('a token that waits for its position is not lost beside another, nor beside a write', () => {
+  const it = new Process();
+  const written = () =>
+    runInScope({}, () => {
+      it.write(it.planner.request());
+      return currentScope()?.token();
+    });
+  const [older, newer] = [written(), written()];
+  const tokenOf = (given: string, act = () => {}) =>
+    runInScope({ token: given }, () => {
+      it.planner.request();
+      act();
+      return currentScope()?.token();
+    });
+  expect(tokenOf(`${older}`)).toBe(older);
+  const all = [tokenOf(`${older},${newer}`), tokenOf(`${older}`, () => it.write(it.planner.request()))];
+  for (const token of all) {
+    expect(token).toMatch(/\.pending-/);
+    expect([older, newer]).not.toContain(token);
+  }
+});
+
+test('a strong read is in the token, a read that had to go to the primary is not', () => {
+  const it = new Process();
+  const tokenAfter = (consistency: Consistency) =>
+    runInScope({}, () => {
+      it.where(consistency);
+      return currentScope()?.token();
+    });
+  expect(tokenAfter('strong')).toMatch(/\.pending-/);
+  it.clock.advance(20);
+  expect(tokenAfter({ maxLagMs: 10 })).toBeUndefined();
 });
 
 test('a read that is about to be covered waits a moment instead of going to the primary', async () => {
@@ -243,15 +346,13 @@ test('a token of a timeline that nobody has keeps to the primary, and is not han
     expect(process.woken).toContain('a read waits for positions');
     return currentScope()?.token();
   });
-  expect(handedOn).toMatch(/\.pending\./);
+  expect(handedOn).toMatch(/\.pending-/);
   runInScope({ token: handedOn }, () => {
     const request = process.planner.request();
     expect(process.read(request)).toBe(first);
     process.clock.advance(1);
     process.probeAll(100, 100, 100);
     expect([second, third]).toContain(process.read(request));
-    process.clock.advance(1);
-    process.probeAll(100, 100, 100);
     expect(currentScope()?.token()).toMatch(/\.5\/64\./);
   });
 });

@@ -82,7 +82,7 @@ test('until a read has a bound its scope stays with the replica; afterwards any 
   const marks = new ReadMarks();
   marks.noteReplicaRead(second, span(800, 801), true);
   expect(marks.needs(ryw, view)).toMatchObject({ prefers: second, wantsProbes: true });
-  expect(marks.position(view)).toBe('pending');
+  expect(marks.position(view)).toBeNull();
   const later = lagView(
     [replicaView(second, { history: samples(5, [600, 100], [810, 160]) })],
     primaryView({ covering: samples(5, [500, 100], [820, 300]) }),
@@ -93,7 +93,7 @@ test('until a read has a bound its scope stays with the replica; afterwards any 
 
 test('a read of the primary needs a sample, as a write does', () => {
   const marks = new ReadMarks();
-  marks.notePrimaryRead(600);
+  marks.notePrimaryRead(600, false);
   expect(marks.needs(ryw, view).floor).toEqual({ timeline: 5, lsn: 200n });
 });
 

@@ -138,8 +138,8 @@ class Simulation {
       const requests = levels.map((level) => process.planner.request(level));
       // What is still under way has not been seen when the token is made.
       const writes = [...(before?.writes ?? [])];
-      const seen = [...(before?.seen ?? [])];
-      return { process, scope, requests, writes, seen, busyUntilMs: 0, opsLeft: 40 };
+      // Reads are in a token only as far as their positions are known.
+      return { process, scope, requests, writes, seen: [], busyUntilMs: 0, opsLeft: 40 };
     });
   }
 
