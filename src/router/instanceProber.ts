@@ -1,8 +1,9 @@
 // Asks every instance of the topology what it is, over a connection of its own to each.
 //
 // Invariant: `observations` holds at most one observation for each instance of the topology followed last, the newest one.
-// Quiet processes ask at the pace of the health check, and who does not answer at least every five seconds; whoever has news to
-// expect calls `wake`, and for a while each instance is asked four times a second. Statements that wait for a new primary call `hurry`.
+// Quiet processes ask at the pace of the health check, and who does not answer at least every five seconds; while replicas are read
+// from each instance is asked so often that a late one is noticed soon; whoever has news to expect calls `wake`, and for a while each
+// is asked four times a second. Statements that wait for a new primary call `hurry`.
 
 import type { Endpoint } from '../endpoints/endpointsDocument.ts';
 import type { Clock } from '../lib/clock.ts';
@@ -10,7 +11,7 @@ import type { Log } from '../lib/log.ts';
 import { messageOf } from './judgeFailure.ts';
 import type { Observation } from './observation.ts';
 import type { ConnectProbe, ProbeTarget } from './probeConnection.ts';
-import { ProbedInstance } from './probedInstance.ts';
+import { briskEveryMs, ProbedInstance } from './probedInstance.ts';
 import { isSameLogin } from './sources/credentialsDirectory.ts';
 import { credentialsOf, type Topology } from './sources/topologySource.ts';
 
@@ -21,7 +22,7 @@ export interface InstanceProberDeps {
   readonly random: () => number;
   readonly log: Log;
   readonly connect: ConnectProbe;
-  /** Time between two questions while there is no traffic. Default: 30 s, as in the guide */
+  /** Longest time between two questions, while no replica is read from. Default: 30 s, as in the guide */
   readonly everyMs?: number | undefined;
 }
 
@@ -32,6 +33,8 @@ const briskForMs = 5_000;
 
 /** How long a call of `hurry` is heeded. An orderly switchover takes a second; a longer outage is looked at briskly. */
 const urgentForMs = 5_000;
+/** So much of the lag that a topology allows may pass until a replica is found to have more. */
+const partOfLag = 1 / 4;
 
 /** How often we look whether we stood still, and how late we must be to have done so. Garbage collection takes less. */
 const pulseEveryMs = 1_000;
@@ -49,6 +52,8 @@ export class InstanceProber {
   readonly #pulse: Promise<void>;
   #briskUntilMs = Number.NEGATIVE_INFINITY;
   #urgentUntilMs = Number.NEGATIVE_INFINITY;
+  #maxLagMs = Number.POSITIVE_INFINITY;
+  #readAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(deps: InstanceProberDeps) {
     this.#deps = deps;
@@ -81,6 +86,7 @@ export class InstanceProber {
   /** Probes the instances of this topology from now on, and no others. */
   follow(topology: Topology): void {
     if (this.#ended.signal.aborted) return;
+    this.#maxLagMs = topology.document.routing.maxLagSeconds * 1_000;
     const wanted = new Map(targetsOf(topology).map((target) => [target.name, target]));
     for (const [name, instance] of this.#instances) {
       const target = wanted.get(name);
@@ -113,6 +119,22 @@ export class InstanceProber {
     if (!wasUrgent) for (const instance of this.#instances.values()) instance.wake();
   }
 
+  /** A read goes to a replica, which may fall behind while it is read from. As cheap as `wake`. */
+  noteRead(): void {
+    const wasRead = this.#isRead;
+    this.#readAtMs = this.#deps.clock.now();
+    if (wasRead) return;
+    for (const instance of this.#instances.values()) instance.reconsider();
+  }
+
+  get #isRead(): boolean {
+    return this.#deps.clock.now() - this.#readAtMs <= this.#readEveryMs;
+  }
+
+  get #readEveryMs(): number {
+    return Math.max(briskEveryMs, this.#maxLagMs * partOfLag);
+  }
+
   /** Asks no more and closes every connection. */
   async end(): Promise<void> {
     this.#ended.abort();
@@ -126,7 +148,7 @@ export class InstanceProber {
       clock,
       random,
       connect,
-      everyMs,
+      everyMs: () => (this.#isRead ? Math.min(everyMs, this.#readEveryMs) : everyMs),
       isBrisk: () => clock.now() < this.#briskUntilMs,
       isUrgent: () => clock.now() < this.#urgentUntilMs,
       onObservation: (observation) => this.#take(observation),

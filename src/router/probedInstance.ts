@@ -39,8 +39,8 @@ export interface ProbedInstanceDeps {
   readonly isBrisk: () => boolean;
   /** Whether statements wait for what it will say. */
   readonly isUrgent?: (() => boolean) | undefined;
-  /** Time between two questions while nobody does. */
-  readonly everyMs: number;
+  /** Time between two questions while nobody does; `reconsider` when it has become shorter. */
+  readonly everyMs: () => number;
   readonly onObservation: (observation: Observation) => void;
   /** At once when the other side has hung up, before it is asked anew: a standby that crashed begins below what it had shown. */
   readonly onConnectionLost: () => void;
@@ -69,6 +69,11 @@ export class ProbedInstance {
   /** Asks as soon as it may. */
   wake(): void {
     this.#isAsked = true;
+    this.#wakeUp.abort();
+  }
+
+  /** Looks anew when to ask next. */
+  reconsider(): void {
     this.#wakeUp.abort();
   }
 
@@ -104,7 +109,8 @@ export class ProbedInstance {
   }
 
   #gapMs(): number {
-    const { isBrisk, isUrgent, everyMs, random } = this.#deps;
+    const { isBrisk, isUrgent, random } = this.#deps;
+    const everyMs = this.#deps.everyMs();
     const isAwaited = this.#isAsked || isBrisk();
     if (this.#failures > 0) {
       const gapMs = backoffMs(this.#failures, isAwaited ? failingBounds : quietFailingBounds, random());

@@ -97,7 +97,11 @@ export class Router {
     this.prober = makeProber(settings, deps, this.sources);
     const connectProbe = connectProbeOf(settings);
     this.#standbyQuestion = new StandbyQuestion(connectProbe, this.#closing.signal);
-    this.planner = new ReadPlanner(settings.reads, { ...deps, wake: (reason) => this.prober?.wake(reason) });
+    this.planner = new ReadPlanner(settings.reads, {
+      ...deps,
+      wake: (reason) => this.prober?.wake(reason),
+      noteRead: () => this.prober?.noteRead(),
+    });
     this.prober?.onObservation((observation) => this.planner.note(observation));
     this.prober?.onConnectionLost((instance) => this.planner.noteConnectionLost(instance));
     this.pools = new PoolSet(settings, {

@@ -20,7 +20,7 @@ export interface ReplicaManagerOptions {
   readonly sources?: readonly TopologySource[] | undefined;
   /** Whether reads may go to replicas at all. Default: true */
   readonly useReadReplicas?: boolean | undefined;
-  /** How often each instance is asked while there is no traffic. Default: 30 s */
+  /** How often each instance is asked while no replica is read from; else at least every quarter of `maxLagSeconds`. Default: 30 s */
   readonly healthCheckIntervalMs?: number | undefined;
   /** Connections to each instance that stay open when they are idle. Default: 0 */
   readonly minPoolSize?: number | undefined;

@@ -98,7 +98,7 @@ class Refused implements AsyncDisposable {
       {
         clock: this.clock,
         random: () => random,
-        everyMs: 30_000,
+        everyMs: () => 30_000,
         isBrisk: () => false,
         onObservation: (observation) => this.seen.push(observation),
         onConnectionLost: () => {},

@@ -29,6 +29,8 @@ export interface ReadPlannerDeps {
   readonly random: () => number;
   /** Asks the prober to look soon. Called for every such read and write; the prober bounds how often it looks. */
   readonly wake: (reason: string) => void;
+  /** Tells the prober that replicas are read from. Called for every such read. */
+  readonly noteRead: () => void;
 }
 
 /** One read or write of a caller, with the scope that it was called in. Made before anything is awaited. */
@@ -148,6 +150,7 @@ export class ReadPlanner implements ScopeUser {
     const { endpoint, kind } = choice;
     if (kind === 'replica') {
       this.#balancer.started(choice);
+      this.#deps.noteRead();
       if (request.isInScope) request.marks.noteReplicaReadStarted(endpoint.name);
     }
     return { request, instance: endpoint.name, role: kind, startedAtMs: nowMs };

@@ -98,7 +98,8 @@ export const environmentVariables = {
   REPLICA_HEALTH_CHECK_INTERVAL: {
     unit: 'milliseconds',
     default: '30000',
-    meaning: 'how often each instance is asked while there is no traffic',
+    meaning:
+      'how often each instance is asked while no replica is read from; while one is, at least every quarter of `maxLagSeconds`',
   },
   REPLICA_QUERY_TIMEOUT: {
     unit: 'duration',

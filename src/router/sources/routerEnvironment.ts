@@ -17,7 +17,7 @@ export interface EnvironmentOptions extends ReplicaManagerOptions {
   /** Where they differ from those of the primary. */
   readonly replicaConnectTimeoutMs?: number | undefined;
   readonly replicaStatementTimeoutMs?: number | undefined;
-  /** How often each instance is asked while there is no traffic. */
+  /** How often each instance is asked while no replica is read from. */
   readonly healthCheckIntervalMs?: number | undefined;
   /** `USE_READ_REPLICAS`; undefined where the addresses come from a file or a stream. */
   readonly useReadReplicas?: boolean | undefined;

@@ -27,7 +27,12 @@ class Process {
   constructor(settings: Partial<ReadSettings> = {}) {
     this.planner = new ReadPlanner(
       { ...readDefaults, slowStartMs: 0, tokenKeys: ['a key'], ...settings },
-      { clock: this.clock, random: () => 0, wake: (reason) => this.woken.push(reason) },
+      {
+        clock: this.clock,
+        random: () => 0,
+        wake: (reason) => this.woken.push(reason),
+        noteRead: () => this.woken.push('a replica is read'),
+      },
     );
     this.planner.follow(this.document, first);
     this.probeAll(100, 100, 100);
@@ -99,6 +104,15 @@ test('without scopes, what the pool has written is read on the primary until rep
   it.probeAll(200, 100, 200);
   expect([it.where(), it.where()]).toEqual([third, third]);
   expect(it.woken).toContain('a write was acknowledged');
+});
+
+test('every read of a replica is told to the prober, and none of the primary', () => {
+  const it = new Process();
+  it.where('strong');
+  expect(it.woken).not.toContain('a replica is read');
+  it.where();
+  it.where();
+  expect(it.woken).toEqual(['a replica is read', 'a replica is read']);
 });
 
 test('in a scope only its own writes count', () => {

@@ -114,7 +114,7 @@ class Simulation {
   #newProcess(): SimulatedProcess {
     const now = () => this.#servers.nowMs;
     const clock = { now, wallNow: () => new Date(now()) } as ReadPlannerDeps['clock'];
-    const deps = { clock, random: this.#random, wake: () => {} };
+    const deps = { clock, random: this.#random, wake: () => {}, noteRead: () => {} };
     const planner = new ReadPlanner({ ...readDefaults, slowStartMs: 0, tokenKeys: ['a key of both'] }, deps);
     const process = { planner, primary: 'orders-1', nextProbeMs: new Map(), poolWrites: [] };
     planner.follow(this.#document(), process.primary);
