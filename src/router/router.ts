@@ -86,7 +86,6 @@ export class Router {
   readonly #writes: WriteLoop;
   readonly #closing = new AbortController();
   #ended: Promise<void> | undefined;
-  #isPrimaryAsked = false;
   #lastPrimary: PrimaryEndpoint | undefined;
 
   constructor(settings: RouterSettings, deps: RouterDeps, onEvent: PoolListener = () => {}) {
@@ -169,16 +168,6 @@ export class Router {
   /** Resolves when no switchover keeps writes waiting any more. @throws RouterError `RPG_FAILOVER_IN_PROGRESS` */
   passHold(statement?: Statement): Promise<void> {
     return this.#writes.pass(statement);
-  }
-
-  get isPrimaryAsked(): boolean {
-    return this.#isPrimaryAsked;
-  }
-
-  /** Before the first write of this process. */
-  async askFirst(): Promise<void> {
-    await this.view.firstAnswers(this.deps.clock, this.#closing.signal);
-    this.#isPrimaryAsked = true;
   }
 
   /** A connection to where a read may go; `first` runs on it, for example the BEGIN of a read-only transaction. */

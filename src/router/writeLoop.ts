@@ -17,6 +17,7 @@ type Used<T> =
 
 export class WriteLoop {
   readonly #router: Router;
+  #isPrimaryAsked = false;
 
   constructor(router: Router) {
     this.#router = router;
@@ -61,7 +62,7 @@ export class WriteLoop {
     statement: Statement | undefined,
     use: (primary: PrimaryEndpoint) => Promise<Used<T>>,
   ): Promise<T> {
-    if (!this.#router.isPrimaryAsked) await this.#router.askFirst();
+    if (!this.#isPrimaryAsked) await this.#askFirst();
     for (let retry: WriteRetry | undefined; ; ) {
       if (this.#router.hold.isOn) await this.pass(statement);
       const { primary } = this.#router.current();
@@ -71,6 +72,13 @@ export class WriteLoop {
       retry ??= new WriteRetry(this.#router, statement);
       if (!(await retry.mayTryAgain({ endpoint: primary, failure, error }))) throw error;
     }
+  }
+
+  /** Before the first write of this process. */
+  async #askFirst(): Promise<void> {
+    const { view, deps, closing } = this.#router;
+    await view.firstAnswers(deps.clock, closing);
+    this.#isPrimaryAsked = true;
   }
 
   #absence() {
