@@ -9,6 +9,7 @@ import { assert } from '../lib/assert.ts';
 import type { ReadChoice } from './balance/planRead.ts';
 import type { ReadFacts } from './balance/readFacts.ts';
 import type { CoreFacts } from './balance/readPlanner.ts';
+import { claimRested, lookForThoseWhoFailed } from './claimRested.ts';
 import { refusalStates } from './classify/classifier.ts';
 import { isSurelyRead } from './classify/verdict.ts';
 import { errorOf, fallbackBusy, noReplica, poolBusy } from './failures.ts';
@@ -24,9 +25,6 @@ const definitionStates: ReadonlySet<string> = new Set(['42P01', '42703', '42883'
 
 /** A standby cannot run serializable transactions, so there these come from replay: serialization_failure, deadlock_detected. */
 const conflictStates: ReadonlySet<string> = new Set(['40001', '40P01']);
-
-/** Longer than servers take to restart; one that is away for longer is left to the pace of the health check. */
-const awaitedForMs = 60_000;
 
 const nobody: ReadonlySet<string> = new Set();
 
@@ -101,7 +99,7 @@ class Read {
     const { planner, counters } = this.#router;
     const { request } = this.#call;
     counters.reads += 1;
-    this.#lookForThoseWhoFailed();
+    lookForThoseWhoFailed(this.#router);
     try {
       for (;;) {
         const facts = this.#facts(this.#router.current());
@@ -127,7 +125,7 @@ class Read {
           continue;
         }
         if (!isDiverted) this.#leaveFallback();
-        this.#claim(choice.endpoint.name, facts.nowMs);
+        claimRested(this.#router, choice.endpoint.name, facts.nowMs);
         const underWay = planner.started(request, choice, facts.nowMs);
         const attempt = await use(choice.endpoint);
         planner.finished(underWay, attempt.kind === 'answered' ? 'answered' : 'failed');
@@ -289,22 +287,5 @@ class Read {
     if (!this.#isOnFallback) return;
     this.#isOnFallback = false;
     this.#gate.leave();
-  }
-
-  /** An instance that has failed is asked often for a while, so that a restart is not noticed for as long as the health check rests. */
-  #lookForThoseWhoFailed(): void {
-    const { health, deps, prober } = this.#router;
-    if (health.size === 0) return;
-    const sinceMs = deps.clock.now() - awaitedForMs;
-    for (const { failedAtMs } of health.values())
-      if (failedAtMs > sinceMs) prober?.wake('an instance has failed');
-  }
-
-  /** While one read finds out whether a rested instance is back, the others stay away from it. */
-  #claim(name: string, nowMs: number): void {
-    const { health, settings } = this.#router;
-    const known = health.get(name);
-    if (known === undefined) return;
-    health.set(name, { ...known, restsUntilMs: nowMs + settings.connectTimeoutMs });
   }
 }

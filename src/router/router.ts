@@ -11,6 +11,7 @@ import { ReadPlanner, type Request } from './balance/readPlanner.ts';
 import { afterFailure, type Health } from './chooseReplica.ts';
 import { Classifier } from './classify/classifier.ts';
 import { isSurelyRead, type Verdict } from './classify/verdict.ts';
+import type { Counters } from './counters.ts';
 import { denied, errorOf, failoverInProgress, noPrimary } from './failures.ts';
 import { isSameServer } from './findPrimary.ts';
 import { hangUpOnSilence } from './hangUpOnSilence.ts';
@@ -57,14 +58,6 @@ export interface Call {
 export interface OwnConnection {
   leadsTo(endpoint: PrimaryEndpoint): boolean;
   run(statement: Statement): Promise<Attempt>;
-}
-
-export interface Counters {
-  reads: number;
-  writes: number;
-  fallbacks: number;
-  retries: number;
-  denied: number;
 }
 
 export class Router {

@@ -165,7 +165,7 @@ test('a transaction that is left open swallows nothing of the statements that fo
 test('a write on a primary that is down did not run; on one that dies under it the outcome is unknown', async () => {
   const { primary } = topology.postgres;
   topology.publish({ replicas: [] });
-  const manager = topology.manage();
+  const manager = topology.manage({ failoverTimeoutMs: 0 });
   const write = 'INSERT INTO orders SELECT 900 FROM pg_sleep(30)';
   const lost = manager.routeQuery('INSERT', write).catch((it: unknown) => it);
   await until('the statement runs', async () => {
