@@ -1,10 +1,11 @@
 // The topology of a pool whose servers were given in so many words, in the terms of `pg`: how to log in is the driver's to know.
 
-import type { EndpointsDocument } from '../endpoints/endpointsDocument.ts';
+import type { EndpointsDocument, ReplicaEndpoint } from '../endpoints/endpointsDocument.ts';
 import type { Clock } from '../lib/clock.ts';
 import { RouterError } from './routerError.ts';
 import { replicaName, sharedAddresses } from './sources/staticSource.ts';
 import type { Topology, TopologySource } from './sources/topologySource.ts';
+import { findUnknownNames, type NamesOf } from './unknownNames.ts';
 
 export interface FixedReplica {
   readonly host: string;
@@ -14,6 +15,8 @@ export interface FixedReplica {
   readonly zone?: string | undefined;
   readonly weight?: number | undefined;
 }
+
+const replicaNames: NamesOf<FixedReplica> = { host: true, port: true, name: true, zone: true, weight: true };
 
 export class FixedTopology implements TopologySource {
   readonly origin = 'static';
@@ -26,7 +29,7 @@ export class FixedTopology implements TopologySource {
   constructor(primary: { readonly host: string; readonly port: number }, replicas: readonly FixedReplica[]) {
     const credentials = { username: '', password: '', database: '' };
     const document = fixedDocument(primary, replicas);
-    const problems = findProblems(document);
+    const problems = findFixedProblems(primary, replicas);
     if (problems.length > 0) throw new RouterError('RPG_CONFIG_INVALID', problems.join('; '));
     this.topology = { document, credentials };
   }
@@ -42,6 +45,18 @@ export class FixedTopology implements TopologySource {
   }
 }
 
+/** Everything that is wrong with the replicas, also of a caller without types. */
+export function findFixedProblems(
+  primary: { readonly host: string; readonly port: number },
+  replicas: readonly FixedReplica[],
+): string[] {
+  if (!Array.isArray(replicas)) return ['replicas must be a list of { host, port }'];
+  return [
+    ...replicas.flatMap((it, index) => findUnknownNames(it, replicaNames, `replicas[${index}]`)),
+    ...findProblems(fixedDocument(primary, replicas)),
+  ];
+}
+
 /** A document of epoch 0. Unlike in one that is published, a host may be a folder of sockets, as for `pg`. */
 function fixedDocument(
   primary: { readonly host: string; readonly port: number },
@@ -55,19 +70,26 @@ function fixedDocument(
     timeline: null,
     publishedAt: '1970-01-01T00:00:00.000Z',
     primary: { name: 'primary', ...primary, zone: null },
-    replicas: replicas.map(({ host, port = 5432, name, zone = null, weight = 1 }, index) => ({
-      name: name ?? replicaName(index),
-      host,
-      port,
-      zone,
-      weight,
-      routable: true,
-      reason: null,
-      lagSeconds: null,
-      lagBytes: null,
-    })),
+    replicas: replicas.map((it, index) => fixedReplica(it ?? {}, index)),
     poolers: { readWrite: null, readOnly: null },
     routing: { maxLagSeconds: 10, resumeLagSeconds: 5, fallbackToPrimary: true },
+  };
+}
+
+function fixedReplica(
+  { host, port = 5432, name, zone, weight = 1 }: FixedReplica,
+  index: number,
+): ReplicaEndpoint {
+  return {
+    name: name ?? replicaName(index),
+    host,
+    port,
+    zone: zone ?? null,
+    weight,
+    routable: true,
+    reason: null,
+    lagSeconds: null,
+    lagBytes: null,
   };
 }
 

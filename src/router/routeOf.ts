@@ -1,3 +1,5 @@
+// Where one statement is sent: its verdict, and what the caller asked for.
+
 import { type Rule, type RuleName, rules } from './classify/rules.ts';
 import type { Verdict } from './classify/verdict.ts';
 import type { Statement } from './statement.ts';

@@ -7,14 +7,13 @@ import { Client, type Pool, type PoolClient, type PoolConfig, type PoolOptions }
 import type { ReadExplanation } from './balance/explainRead.ts';
 import { explainVerdict, type StatementExplanation } from './classify/explainStatement.ts';
 import { ClientGate } from './clientGate.ts';
-import { hidePassword, readDriverTarget } from './connectionSettings.ts';
+import { hidePassword } from './connectionSettings.ts';
 import { systemDeps } from './createReplicaManager.ts';
 import { deliver } from './deliver.ts';
-import { type FixedReplica, FixedTopology } from './fixedTopology.ts';
 import type { PoolEvent } from './instancePool.ts';
+import { type RoutedPoolOptions, readPoolSettings } from './poolSettings.ts';
 import { RoutedClient } from './routedClient.ts';
 import { type Call, Router, type RouterDeps } from './router.ts';
-import { type ReplicaManagerOptions, readRouterOptions } from './routerOptions.ts';
 import type { ReplicaManagerStatus } from './routerStatus.ts';
 import { explainRead, hasReadReplicas, statusOf } from './routerView.ts';
 import {
@@ -27,11 +26,7 @@ import {
 } from './statement.ts';
 import { runTransaction, type TransactionOptions } from './transaction.ts';
 
-export interface RoutedPoolOptions
-  extends Omit<ReplicaManagerOptions, 'poolSize' | 'applicationName' | 'connectTimeoutMs' | 'idleTimeoutMs'> {
-  /** Beside the primary that `host` and `port` name. Without it, and without any other option, there are none. */
-  readonly replicas?: readonly FixedReplica[] | undefined;
-}
+export type { RoutedPoolOptions } from './poolSettings.ts';
 
 /** Everything that `pg.Pool` takes, which holds for every instance (`max` for each of them), and where the replicas are. */
 export interface RoutedPoolConfig extends PoolConfig {
@@ -273,15 +268,5 @@ function makeRouter(
   deps: RouterDeps,
   onEvent: (event: PoolEvent, ...args: readonly unknown[]) => void,
 ): Router {
-  const { replicas, ...others } = replicaManager ?? {};
-  const isFixed = replicaManager === undefined || replicas !== undefined;
-  const { host, port, driver } = readDriverTarget(options, !isFixed);
-  // How the instances of a fixed topology are reached is up to the options of `pg`.
-  const fixed = {
-    tls: 'off',
-    ...others,
-    sources: [new FixedTopology({ host, port }, replicas ?? [])],
-  } as const;
-  const settings = readRouterOptions(isFixed ? fixed : others, driver);
-  return new Router(settings, deps, onEvent);
+  return new Router(readPoolSettings(options, replicaManager), deps, onEvent);
 }

@@ -30,7 +30,7 @@ import type { RouterSettings } from './routerOptions.ts';
 import { createSources } from './sources/createSources.ts';
 import type { Topology, TopologySource } from './sources/topologySource.ts';
 import { StandbyQuestion } from './standbyQuestion.ts';
-import type { Answer, Statement } from './statement.ts';
+import { type Answer, assertRouting, type Statement } from './statement.ts';
 import { TopologyView } from './topologyView.ts';
 import { WriteHold } from './writeHold.ts';
 import { WriteLoop } from './writeLoop.ts';
@@ -124,8 +124,9 @@ export class Router {
     return this.#document;
   }
 
-  /** @throws RouterError `RPG_STATEMENT_DENIED` */
+  /** @throws RouterError `RPG_STATEMENT_DENIED`, `RPG_CONFIG_INVALID` */
   begin(statement: Statement): Call {
+    assertRouting(statement);
     const verdict = this.classifier.verdictOf(statement.text);
     if (verdict.route === 'denied') {
       this.counters.denied += 1;

@@ -6,7 +6,9 @@ import type { ClassifierSettings } from './classify/classifier.ts';
 import type { Consistency } from './consistency/consistency.ts';
 import type { Credentials } from './credentialsDirectory.ts';
 import { RouterError } from './routerError.ts';
+import { lacksLogin } from './sources/staticSource.ts';
 import type { TopologySource } from './sources/topologySource.ts';
+import { findUnknownNames, type NamesOf } from './unknownNames.ts';
 
 /** How a replica manager finds and treats its topology. Everything has a default for a pod with the usual mounts. */
 export interface ReplicaManagerOptions {
@@ -104,8 +106,12 @@ const defaults = {
 /** Longest delay that a timer of Node can hold; a longer one would fire at once. */
 const maxDelayMs = 2 ** 31 - 1;
 
-/** Fills in the defaults. Throws `RPG_CONFIG_INVALID` with everything that is wrong. */
-export function readRouterOptions(options: ReplicaManagerOptions, driver?: PoolConfig): RouterSettings {
+/** Fills in the defaults. Throws `RPG_CONFIG_INVALID` with everything that is wrong, and with what the caller knows to be. */
+export function readRouterOptions(
+  options: ReplicaManagerOptions,
+  driver?: PoolConfig,
+  knownProblems: readonly string[] = [],
+): RouterSettings {
   const settings: RouterSettings = {
     endpointsFile: options.endpointsFile ?? defaults.endpointsFile,
     credentialsDir: options.credentialsDir ?? defaults.credentialsDir,
@@ -140,9 +146,80 @@ export function readRouterOptions(options: ReplicaManagerOptions, driver?: PoolC
     },
     driver,
   };
-  const problems = findProblems(settings);
+  const problems = [...knownProblems, ...findOptionProblems(options), ...findProblems(settings)];
   if (problems.length > 0) throw new RouterError('RPG_CONFIG_INVALID', problems.join('; '));
   return settings;
+}
+
+const optionNames: NamesOf<ReplicaManagerOptions> = {
+  endpointsFile: true,
+  credentialsDir: true,
+  endpointsUrl: true,
+  sources: true,
+  useReadReplicas: true,
+  healthCheckIntervalMs: true,
+  minPoolSize: true,
+  replicaConnectTimeoutMs: true,
+  replicaStatementTimeoutMs: true,
+  behindPooler: true,
+  credentials: true,
+  tls: true,
+  applicationName: true,
+  poolSize: true,
+  connectTimeoutMs: true,
+  statementTimeoutMs: true,
+  idleTimeoutMs: true,
+  maxLifetimeMs: true,
+  drainTimeoutMs: true,
+  firstDocumentTimeoutMs: true,
+  consistency: true,
+  balancing: true,
+  classification: true,
+  useCatalog: true,
+  log: true,
+};
+
+const classificationNames: NamesOf<ClassifierSettings> = {
+  allowFunctions: true,
+  denyFunctions: true,
+  allowDenied: true,
+  primaryRelations: true,
+  standardConformingStrings: true,
+  learned: true,
+};
+
+/** What an untyped caller may have got wrong, and what nobody reads. */
+function findOptionProblems(options: ReplicaManagerOptions): string[] {
+  const switches = ['useReadReplicas', 'behindPooler', 'useCatalog'] as const;
+  const texts = ['endpointsFile', 'credentialsDir', 'endpointsUrl', 'applicationName'] as const;
+  const { minPoolSize = 0, sources = [], credentials, classification = {} } = options;
+  return [
+    ...findUnknownNames(options, optionNames, 'the replica manager'),
+    ...findUnknownNames(classification, classificationNames, 'classification'),
+    ...switches.flatMap((name) =>
+      ['boolean', 'undefined'].includes(typeof options[name])
+        ? []
+        : [`${name} must be true or false, not ${String(options[name])}`],
+    ),
+    ...texts.flatMap((name) =>
+      options[name] === undefined || (typeof options[name] === 'string' && options[name] !== '')
+        ? []
+        : [`${name} must be a text that is not empty`],
+    ),
+    ...(Number.isInteger(minPoolSize) && minPoolSize >= 0
+      ? []
+      : [`minPoolSize must be a whole number from 0 on, not ${minPoolSize}`]),
+    ...(Array.isArray(sources) ? [] : ['sources must be a list of sources']),
+    ...(credentials === undefined || isLogin(credentials)
+      ? []
+      : ['credentials must have username, password and database, each a text']),
+  ];
+}
+
+function isLogin(credentials: unknown): boolean {
+  if (typeof credentials !== 'object' || credentials === null) return false;
+  const { username, password, database } = credentials as Partial<Credentials>;
+  return [username, password, database].every((text) => typeof text === 'string');
 }
 
 function findProblems(settings: RouterSettings): string[] {
@@ -172,7 +249,12 @@ function findProblems(settings: RouterSettings): string[] {
   if (settings.tls !== 'verify-full' && settings.tls !== 'off') {
     problems.push(`tls must be verify-full or off, not ${String(settings.tls)}`);
   }
-  if (settings.tls === 'verify-full' && settings.credentials !== undefined && !settings.credentials.ca) {
+  const { credentials, sources, driver } = settings;
+  const isLoginMissing = credentials === undefined && driver === undefined;
+  if (isLoginMissing && Array.isArray(sources) && sources.some(lacksLogin)) {
+    problems.push('primary.credentials of staticSource must be given, or the option credentials');
+  }
+  if (settings.tls === 'verify-full' && credentials !== undefined && !credentials.ca) {
     problems.push('credentials.ca must hold the certificate authority (PEM) when tls is verify-full');
   }
   return problems;

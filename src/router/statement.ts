@@ -1,7 +1,8 @@
 // One statement as an application hands it over, in any of the call forms of `pg`.
 
 import type { QueryConfig, QueryConfigValues, QueryResult, QueryResultRow, Submittable } from 'pg';
-import type { Consistency } from './consistency/consistency.ts';
+import { assertConsistency, type Consistency } from './consistency/consistency.ts';
+import { RouterError } from './routerError.ts';
 
 /** What a query config may carry beside what `pg` knows. */
 export interface RoutingOptions {
@@ -42,6 +43,13 @@ export function statementOf(
   options: RoutingOptions = {},
 ): Statement {
   return { ...options, text, config: text, values: [...params] };
+}
+
+/** What one call asks for. A name that is mistyped must not be as if nothing had been asked for. @throws RouterError `RPG_CONFIG_INVALID` */
+export function assertRouting({ consistency, route }: RoutingOptions): void {
+  assertConsistency(consistency);
+  if (route === undefined || route === 'primary' || route === 'replica') return;
+  throw new RouterError('RPG_CONFIG_INVALID', `route must be primary or replica, not ${String(route)}`);
 }
 
 export interface QueryArguments {

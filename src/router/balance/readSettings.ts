@@ -1,7 +1,8 @@
 // How reads are spread and how fresh they are, as an application may set it.
 
-import type { Consistency } from '../consistency/consistency.ts';
+import { type Consistency, consistencyProblem, isConsistency } from '../consistency/consistency.ts';
 import type { FallbackLimits } from '../fallbackGate.ts';
+import { findUnknownNames, type NamesOf } from '../unknownNames.ts';
 import { strategies } from './pickReplica.ts';
 import type { BalanceSettings } from './readBalancer.ts';
 import type { WhenLate } from './readFacts.ts';
@@ -39,14 +40,25 @@ const shortestTokenKey = 16;
 const longestWaitMs = 60_000;
 const longestSlowStartMs = 3_600_000;
 
+const settingNames: NamesOf<ReadSettings> = {
+  consistency: true,
+  strategy: true,
+  zone: true,
+  zoneSpillInFlight: true,
+  slowStartMs: true,
+  whenLate: true,
+  waitBudgetMs: true,
+  tokenKeys: true,
+  fallback: true,
+};
+const fallbackNames: NamesOf<FallbackLimits> = { concurrent: true, perSecond: true };
+
 /** Everything that is wrong with the settings, each with the name that an application knows it by. */
 export function findReadProblems(settings: ReadSettings): string[] {
   const { strategy, whenLate, zone, tokenKeys, fallback } = settings;
   const known: readonly string[] = strategies;
   return [
-    ...(isConsistency(settings.consistency)
-      ? []
-      : ['consistency must be eventual, read-your-writes, strong or { maxLagMs } of 1 or more']),
+    ...(isConsistency(settings.consistency) ? [] : [consistencyProblem]),
     ...(known.includes(strategy)
       ? []
       : [`strategy must be one of ${known.join(', ')}, not ${String(strategy)}`]),
@@ -59,18 +71,22 @@ export function findReadProblems(settings: ReadSettings): string[] {
     ...outOfRange('waitBudgetMs', settings.waitBudgetMs, 0, longestWaitMs),
     ...outOfRange('slowStartMs', settings.slowStartMs, 0, longestSlowStartMs),
     ...outOfRange('zoneSpillInFlight', settings.zoneSpillInFlight, 1, Number.MAX_SAFE_INTEGER),
-    ...outOfRange('fallback.concurrent', fallback.concurrent ?? 1, 1, Number.MAX_SAFE_INTEGER),
-    ...outOfRange('fallback.perSecond', fallback.perSecond ?? 1, Number.MIN_VALUE, Number.MAX_SAFE_INTEGER),
-    ...(tokenKeys.every((key) => key.length >= shortestTokenKey)
+    ...outOfRange('fallback.concurrent', fallback?.concurrent ?? 1, 1, Number.MAX_SAFE_INTEGER),
+    ...outOfRange('fallback.perSecond', fallback?.perSecond ?? 1, Number.MIN_VALUE, Number.MAX_SAFE_INTEGER),
+    ...(isKeyList(tokenKeys)
       ? []
-      : [`every one of tokenKeys must have ${shortestTokenKey} characters or more`]),
+      : [`tokenKeys must be a list of keys, each of ${shortestTokenKey} bytes or more`]),
+    ...findUnknownNames(settings, settingNames, 'balancing'),
+    ...findUnknownNames(fallback, fallbackNames, 'balancing.fallback'),
   ];
 }
 
-function isConsistency(level: unknown): boolean {
-  if (level === 'eventual' || level === 'read-your-writes' || level === 'strong') return true;
-  if (typeof level !== 'object' || level === null || !('maxLagMs' in level)) return false;
-  return typeof level.maxLagMs === 'number' && level.maxLagMs >= 1;
+/** A key that is left out by an untyped caller, or a variable that is not set, must not be no key. */
+function isKeyList(keys: unknown): boolean {
+  return (
+    Array.isArray(keys) &&
+    keys.every((key) => typeof key === 'string' && Buffer.byteLength(key) >= shortestTokenKey)
+  );
 }
 
 function outOfRange(name: string, value: number, least: number, most: number): string[] {

@@ -4,7 +4,9 @@
 // written and seen, because they belong to one caller; they differ in the consistency that they ask for.
 
 import { AsyncLocalStorage } from 'node:async_hooks';
-import type { Consistency } from './consistency.ts';
+import { RouterError } from '../routerError.ts';
+import { findUnknownNames, type NamesOf } from '../unknownNames.ts';
+import { assertConsistency, type Consistency } from './consistency.ts';
 import { ReadMarks } from './readMarks.ts';
 
 export interface ScopeOptions {
@@ -28,12 +30,15 @@ interface Entry {
   readonly accepted: Set<string>;
 }
 
+const optionNames: NamesOf<ScopeOptions> = { consistency: true, token: true };
+
 export class ReadScope {
   readonly consistency: Consistency | undefined;
   readonly #tokens: readonly string[];
   readonly #entries: Map<ScopeUser, Entry>;
 
   constructor({ consistency, token }: ScopeOptions, parent?: ReadScope) {
+    assertConsistency(consistency);
     this.consistency = consistency ?? parent?.consistency;
     this.#tokens = [...(parent === undefined ? [] : parent.#tokens), ...(token === undefined ? [] : [token])];
     this.#entries = parent === undefined ? new Map<ScopeUser, Entry>() : parent.#entries;
@@ -67,8 +72,10 @@ export class ReadScope {
 
 const scopes = new AsyncLocalStorage<ReadScope>();
 
-/** Runs `fn` in a scope of its own, and returns what it returns. */
+/** Runs `fn` in a scope of its own, and returns what it returns. @throws RouterError `RPG_CONFIG_INVALID` */
 export function runInScope<T>(options: ScopeOptions, fn: () => T): T {
+  const problems = findUnknownNames(options, optionNames, 'runInScope');
+  if (problems.length > 0) throw new RouterError('RPG_CONFIG_INVALID', problems.join('; '));
   return scopes.run(new ReadScope(options, scopes.getStore()), fn);
 }
 

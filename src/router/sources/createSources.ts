@@ -5,10 +5,11 @@ import { type CredentialsOptions, credentialsFrom } from './credentialsDirectory
 import { FileSource } from './fileSource.ts';
 import { fileVersion } from './fileVersion.ts';
 import { httpSource } from './httpSource.ts';
+import { withLogin } from './staticSource.ts';
 import type { TopologySource } from './topologySource.ts';
 
 export interface SourceSettings extends CredentialsOptions {
-  /** Used as they are, instead of those that the rest describes. */
+  /** Instead of those that the rest describes; `credentials` are for those that have none. */
   readonly sources?: readonly TopologySource[] | undefined;
   /** Stream of a service, preferred to the file beside it. */
   readonly endpointsUrl?: string | undefined;
@@ -18,7 +19,9 @@ export interface SourceSettings extends CredentialsOptions {
 
 export function createSources(settings: SourceSettings, random: () => number): readonly TopologySource[] {
   const { sources = [], endpointsUrl, endpointsFile, log } = settings;
-  if (sources.length > 0) return sources;
+  const { credentials } = settings;
+  if (sources.length > 0)
+    return credentials === undefined ? sources : sources.map((it) => withLogin(it, credentials));
   const file = new FileSource({ path: endpointsFile, credentials: credentialsFrom(settings, log), log });
   if (endpointsUrl === undefined) return [file];
   const stream = httpSource({ ...settings, url: endpointsUrl, random });

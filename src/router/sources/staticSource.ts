@@ -9,6 +9,7 @@ import type {
 import { EndpointsParseError, parseEndpoints } from '../../endpoints/parseEndpoints.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { RouterError } from '../routerError.ts';
+import { findUnknownNames, type NamesOf } from '../unknownNames.ts';
 import type { Credentials } from './credentialsDirectory.ts';
 import type { Topology, TopologySource } from './topologySource.ts';
 
@@ -28,7 +29,8 @@ export interface StaticInstance {
 export interface StaticTopology {
   /** What status and messages call it. Default: `static` */
   readonly name?: string | undefined;
-  readonly primary: StaticInstance & { readonly credentials: Credentials };
+  /** Its `credentials` hold for all; without them those of the replica manager or of the pool do. */
+  readonly primary: StaticInstance;
   readonly replicas?: readonly StaticInstance[] | undefined;
   /** Default: out at 10 s of lag, in again at 5 s, reads on the primary when no replica serves. */
   readonly routing?: Partial<EndpointsDocument['routing']> | undefined;
@@ -41,6 +43,20 @@ export interface StaticTopology {
 /** @throws RouterError `RPG_CONFIG_INVALID` when it makes no valid endpoints document */
 export function staticSource(options: StaticTopology): TopologySource {
   return new StaticSource(options.origin ?? 'static', readStaticTopology(options), options.remarks ?? []);
+}
+
+/** Stands for the login of a topology that names none. */
+const noLogin: Credentials = { username: '', password: '', database: '' };
+
+/** Whether it is of fixed addresses that came without credentials. */
+export function lacksLogin({ topology }: TopologySource): boolean {
+  return topology?.credentials === noLogin;
+}
+
+/** The same source, with the login if it has none of its own. */
+export function withLogin(source: TopologySource, credentials: Credentials): TopologySource {
+  if (!lacksLogin(source) || !(source instanceof StaticSource)) return source;
+  return new StaticSource(source.origin, { ...source.topology, credentials }, source.problems);
 }
 
 class StaticSource implements TopologySource {
@@ -77,6 +93,8 @@ class StaticSource implements TopologySource {
 
 /** The topology that fixed addresses stand for. */
 export function readStaticTopology(options: StaticTopology): Topology {
+  const problems = findStaticProblems(options);
+  if (problems.length > 0) throw new RouterError('RPG_CONFIG_INVALID', problems.join('; '));
   const primary = { ...options.primary, name: options.primary.name ?? 'primary' };
   const replicas = (options.replicas ?? []).map((it, index) => ({
     ...it,
@@ -87,9 +105,40 @@ export function readStaticTopology(options: StaticTopology): Topology {
   );
   return {
     document: readDocument(options, primary, replicas),
-    credentials: options.primary.credentials,
+    credentials: options.primary.credentials ?? noLogin,
     ...(own.length === 0 ? {} : { credentialsByName: new Map(own) }),
   };
+}
+
+const topologyNames: NamesOf<StaticTopology> = {
+  name: true,
+  primary: true,
+  replicas: true,
+  routing: true,
+  origin: true,
+  remarks: true,
+};
+const instanceNames: NamesOf<StaticInstance> = {
+  host: true,
+  port: true,
+  name: true,
+  zone: true,
+  weight: true,
+  credentials: true,
+};
+const routingNames: NamesOf<EndpointsDocument['routing']> = {
+  maxLagSeconds: true,
+  resumeLagSeconds: true,
+  fallbackToPrimary: true,
+};
+
+function findStaticProblems({ primary, replicas = [], routing = {}, ...others }: StaticTopology): string[] {
+  return [
+    ...findUnknownNames(others, topologyNames, 'staticSource'),
+    ...findUnknownNames(primary, instanceNames, 'primary'),
+    ...replicas.flatMap((it, index) => findUnknownNames(it, instanceNames, `replicas[${index}]`)),
+    ...findUnknownNames(routing, routingNames, 'routing'),
+  ];
 }
 
 /** The guide's name for its one replica; further ones are numbered. */
@@ -144,9 +193,11 @@ function replicaEndpoint(instance: Named): ReplicaEndpoint {
 
 /** There is one pool per address, so one address cannot be two instances. */
 export function sharedAddresses({ primary, replicas }: EndpointsDocument): string[] {
-  const seen = new Map(primary === null ? [] : [[`${primary.host}:${primary.port}`, primary.name]]);
+  const seen = new Map(
+    primary === null ? [] : [[`${primary.host}:${primary.port}`.toLowerCase(), primary.name]],
+  );
   return replicas.flatMap(({ name, host, port }) => {
-    const address = `${host}:${port}`;
+    const address = `${host}:${port}`.toLowerCase();
     const other = seen.get(address);
     if (other !== undefined) return [`${name} has the address of ${other} (${address}), name it only once`];
     seen.set(address, name);

@@ -30,6 +30,6 @@ test('everything that is wrong is told at once', () => {
     'zoneSpillInFlight must be a number from 1 to 9007199254740991, not 0',
     'fallback.concurrent must be a number from 1 to 9007199254740991, not 0',
     'fallback.perSecond must be a number from above 0 to 9007199254740991, not 0',
-    'every one of tokenKeys must have 16 characters or more',
+    'tokenKeys must be a list of keys, each of 16 bytes or more',
   ]);
 });
