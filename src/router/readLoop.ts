@@ -160,7 +160,11 @@ class Read {
       return planner.waitInstead(request, current, choice, closing);
     }
     if (this.#own?.leadsTo(choice.endpoint) === true) this.#leaveFallback();
-    else if (!this.#isOnFallback) return this.#enterFallback(planner.facts(request, facts));
+    else if (!this.#isOnFallback)
+      return this.#enterFallback(
+        planner.facts(request, facts),
+        choice.isReplicaServing ? 'keptOnPrimary' : 'fallbacks',
+      );
     return undefined;
   }
 
@@ -246,7 +250,7 @@ class Read {
     const { planner, counters } = this.#router;
     const { request } = this.#call;
     if (!this.#isOnFallback && this.#own?.leadsTo(primary) !== true)
-      await this.#enterFallback(planner.facts(request, this.#facts(document)));
+      await this.#enterFallback(planner.facts(request, this.#facts(document)), 'fallbacks');
     counters.retries += 1;
     const current = this.#router.primary();
     const attempt = await this.#router.attempt(current, this.#call, this.#own);
@@ -273,12 +277,12 @@ class Read {
   }
 
   /** Resolves when the read may be on the primary. @throws RouterError `RPG_FALLBACK_BUSY`, `RPG_CLOSED` */
-  async #enterFallback(facts: ReadFacts): Promise<void> {
+  async #enterFallback(facts: ReadFacts, counter: 'fallbacks' | 'keptOnPrimary'): Promise<void> {
     const { deps, settings, closing, counters } = this.#router;
     const maxWaitMs = settings.driver?.connectionTimeoutMillis || settings.connectTimeoutMs;
     const hasSlot = await this.#gate.enter(maxWaitMs, deps.clock, closing);
     if (!hasSlot) throw fallbackBusy(facts, this.#cause);
-    counters.fallbacks += 1;
+    counters[counter] += 1;
     this.#isOnFallback = true;
     this.#router.prober?.wake('a read finds no replica');
   }

@@ -11,7 +11,7 @@ import { ReadPlanner, type Request } from './balance/readPlanner.ts';
 import { afterFailure, type Health } from './chooseReplica.ts';
 import { Classifier } from './classify/classifier.ts';
 import { isSurelyRead, type Verdict } from './classify/verdict.ts';
-import type { Counters } from './counters.ts';
+import { type Counters, noCounts } from './counters.ts';
 import { denied, errorOf, failoverInProgress, noPrimary } from './failures.ts';
 import { isSameServer } from './findPrimary.ts';
 import { hangUpOnSilence } from './hangUpOnSilence.ts';
@@ -63,7 +63,7 @@ export interface OwnConnection {
 export class Router {
   readonly classifier: Classifier;
   readonly planner: ReadPlanner;
-  readonly counters: Counters = { reads: 0, writes: 0, fallbacks: 0, retries: 0, denied: 0 };
+  readonly counters: Counters = { ...noCounts };
   readonly pools: PoolSet;
   readonly health = new Map<string, Health>();
   readonly settings: RouterSettings;

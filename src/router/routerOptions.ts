@@ -171,6 +171,7 @@ const optionNames: NamesOf<ReplicaManagerOptions> = {
   idleTimeoutMs: true,
   maxLifetimeMs: true,
   drainTimeoutMs: true,
+  failoverTimeoutMs: true,
   firstDocumentTimeoutMs: true,
   consistency: true,
   balancing: true,

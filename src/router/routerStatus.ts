@@ -79,6 +79,8 @@ export interface RouterCounters {
   readonly writes: number | null;
   /** Reads that went to the primary because no replica could take them. */
   readonly fallbacks: number | null;
+  /** Reads that went to the primary because no replica was known to have what they must see, while one served. */
+  readonly keptOnPrimary: number | null;
   /** Statements that were sent once more. */
   readonly retries: number | null;
   /** Statements that were refused before they were sent. */
@@ -194,6 +196,7 @@ const notCounted: RouterCounters = {
   reads: null,
   writes: null,
   fallbacks: null,
+  keptOnPrimary: null,
   retries: null,
   denied: null,
   learned: null,

@@ -142,6 +142,7 @@ const topologySchemas: Readonly<Record<string, Schema>> = {
       reads: countOrNull,
       writes: countOrNull,
       fallbacks: countOrNull,
+      keptOnPrimary: countOrNull,
       retries: countOrNull,
       denied: countOrNull,
       learned: countOrNull,

@@ -104,6 +104,8 @@ const counterHelp: Readonly<Record<keyof RouterCounters, string>> = {
   reads: 'Statements that were routed as reads.',
   writes: 'Statements that were routed to the primary as writes.',
   fallbacks: 'Reads that went to the primary because no replica could take them.',
+  keptOnPrimary:
+    'Reads that went to the primary because no replica was known to have what they must see, while one served.',
   retries: 'Statements that were sent once more.',
   denied: 'Statements that were refused before they were sent.',
   learned: 'Statements that a replica refused and that go to the primary since.',

@@ -30,6 +30,19 @@ afterAll(() => topology[Symbol.asyncDispose]());
 const lateReplicas = () =>
   topology.postgres.replicas.map((server) => asReplica(server, { routable: false, reason: 'lags by 42 s' }));
 
+test('a read after a write is kept on the primary, which is no fallback; one without replicas is', async () => {
+  topology.publish();
+  const manager = topology.manage({ balancing: { waitBudgetMs: 0 }, healthCheckIntervalMs: 600_000 });
+  await until('the replicas are known', () => manager.hasReadReplicas());
+  await manager.routeQuery('INSERT', 'INSERT INTO orders VALUES (1) ON CONFLICT DO NOTHING');
+  expect(await serverOf(manager)).toBe('orders-1');
+  expect(manager.status().counters).toMatchObject({ fallbacks: 0, keptOnPrimary: 1 });
+  const generation = topology.publish({ replicas: lateReplicas() });
+  await follows(manager, generation);
+  expect(await serverOf(manager)).toBe('orders-1');
+  expect(manager.status().counters).toMatchObject({ fallbacks: 1, keptOnPrimary: 1 });
+});
+
 /** Reads that stay on the server until they are told to go on. */
 function startReads(manager: ReplicaManager, count: number): Promise<string>[] {
   const sql = `/* rpg: replica */ ${serverSql}, wait_until_told()`;

@@ -46,6 +46,7 @@ test('without any observation everything that would have to be measured is unkno
       reads: null,
       writes: null,
       fallbacks: null,
+      keptOnPrimary: null,
       retries: null,
       denied: null,
       learned: null,

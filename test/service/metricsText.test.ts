@@ -86,6 +86,7 @@ test('a topology that is well, in metrics', () => {
     'replica_manager_reads_total 7',
     'replica_manager_writes_total 3',
     'replica_manager_fallbacks_total 1',
+    'replica_manager_kept_on_primary_total 4',
     'replica_manager_retries_total 0',
     'replica_manager_denied_total 0',
     'replica_manager_ignored_tokens_total 2',

@@ -26,6 +26,8 @@ export type ReadChoice =
       readonly why: string;
       /** Whether it would be on a replica if one could serve it: then it must not take what writes need. */
       readonly isDiverted: boolean;
+      /** Whether a replica serves that the read could go to, if it needed less. */
+      readonly isReplicaServing: boolean;
     }
   | { readonly kind: 'none'; readonly reason: string };
 
@@ -128,7 +130,8 @@ function divert(facts: ReadFacts): ReadChoice | undefined {
 function onPrimary(facts: ReadFacts, why: string, isDiverted: boolean): ReadChoice | undefined {
   const endpoint = primaryOf(facts);
   if (endpoint === null || facts.tried.has(endpoint.name)) return undefined;
-  return { kind: 'primary', endpoint, why, isDiverted };
+  const isReplicaServing = untriedReplicas(facts).some((it) => verdictOf(it, facts).kind === 'serving');
+  return { kind: 'primary', endpoint, why, isDiverted, isReplicaServing };
 }
 
 function nobody(facts: ReadFacts): ReadChoice {

@@ -61,7 +61,24 @@ test('a strong read goes to the primary, and is not one that was diverted', () =
     endpoint: primaryEndpoint(),
     why: 'strong consistency was asked for',
     isDiverted: false,
+    isReplicaServing: true,
   });
+});
+
+test('a read that is on the primary for what it needs is told from one that no replica could serve', () => {
+  const isServing = (more: Parameters<typeof facts>[0]) => {
+    const choice = planRead(facts(more));
+    return choice.kind === 'primary' ? choice.isReplicaServing : choice.kind;
+  };
+  const needs = { ...noNeeds, floor };
+  const allLate = lagView([replicaView(second, late), replicaView(third, late)]);
+  expect(isServing({ needs })).toBe(true);
+  expect(isServing({ needs: { ...noNeeds, primaryOnly: 'a write is not covered' } })).toBe(true);
+  expect(isServing({ needs, observed: allLate })).toBe(false);
+  expect(isServing({ observed: allLate })).toBe(false);
+  expect(isServing({ needs: { ...noNeeds, primaryOnly: 'a write is not covered' }, observed: allLate })).toBe(
+    false,
+  );
 });
 
 test('a strong read without a primary is answered by nobody', () => {
