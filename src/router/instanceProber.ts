@@ -47,6 +47,7 @@ export class InstanceProber {
   readonly #listeners = new Set<(observation: Observation) => void>();
   readonly #lossListeners = new Set<(instance: string) => void>();
   readonly #standstillListeners = new Set<() => void>();
+  readonly #pulseListeners = new Set<(sinceMs: number) => void>();
   readonly #ending = new Set<Promise<void>>();
   readonly #ended = new AbortController();
   readonly #pulse: Promise<void>;
@@ -81,6 +82,17 @@ export class InstanceProber {
   onStandstill(listener: () => void): () => void {
     this.#standstillListeners.add(listener);
     return () => this.#standstillListeners.delete(listener);
+  }
+
+  /** Told about once a second, with the time of the pulse before, unless this process stood still. @returns a function that stops it */
+  onPulse(listener: (sinceMs: number) => void): () => void {
+    this.#pulseListeners.add(listener);
+    return () => this.#pulseListeners.delete(listener);
+  }
+
+  /** Asks this one as soon as it may be asked, and the others at their pace. */
+  ask(instance: string): void {
+    this.#instances.get(instance)?.wake();
   }
 
   /** Probes the instances of this topology from now on, and no others. */
@@ -201,7 +213,9 @@ export class InstanceProber {
       const before = { nowMs: clock.now(), wallMs: clock.wallNow().getTime() };
       await clock.sleep(pulseEveryMs, signal).catch(() => {});
       const passedMs = Math.max(clock.now() - before.nowMs, clock.wallNow().getTime() - before.wallMs);
-      if (!signal.aborted && passedMs > pulseEveryMs + standstillMs) this.#forget(passedMs);
+      if (signal.aborted) return;
+      if (passedMs > pulseEveryMs + standstillMs) this.#forget(passedMs);
+      else for (const listener of this.#pulseListeners) this.#tell(() => listener(before.nowMs));
     }
   }
 

@@ -102,7 +102,7 @@ export class Router {
       onEvent,
       onLost: (instance) => this.noteConnectionLost(instance),
     });
-    if (this.prober !== undefined) hangUpOnSilence(this.prober, this.pools, settings.log);
+    if (this.prober !== undefined) hangUpOnSilence(this.prober, this, settings.log);
     this.#reads = new ReadLoop(this);
     this.#writes = new WriteLoop(this);
     const { log, firstDocumentTimeoutMs } = settings;

@@ -89,6 +89,11 @@ export class ReadBalancer {
     load.answeredAtMs = nowMs;
   }
 
+  /** When it last answered a read; -Infinity when it has not. */
+  answeredAtMs(name: string): number {
+    return this.#loads.get(name)?.answeredAtMs ?? Number.NEGATIVE_INFINITY;
+  }
+
   #savers(candidates: readonly Candidate[]): readonly Load[] {
     const savers: Load[] = [];
     for (const load of this.#loads.values()) {

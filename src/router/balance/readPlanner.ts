@@ -197,6 +197,11 @@ export class ReadPlanner implements ScopeUser {
     return verdictOf(replica, this.#allFacts(core, noNeeds));
   }
 
+  /** Monotonic time at which a replica last answered a read; -Infinity when it has not. */
+  answeredAtMs(name: string): number {
+    return this.#balancer.answeredAtMs(name);
+  }
+
   /** Who has the next turn, as its place in the document; undefined when no replica has one. For the status. */
   nextReplicaIndex(core: CoreFacts): number | undefined {
     const choice = planRead(this.#allFacts(core, noNeeds));

@@ -54,6 +54,21 @@ test('reads that wait for a replica that has fallen silent are answered by anoth
   expect(pool.status().counters).toMatchObject({ fallbacks: 0 });
 });
 
+test('nobody has to look often, or to set a time limit, for reads to leave a replica that has fallen silent', async () => {
+  const [silent, other] = topology.replicas;
+  const pool = open({ max: 2, replicaManager: { healthCheckIntervalMs: 60_000, consistency: 'eventual' } });
+  await isAsked(pool);
+  for (let index = 0; index < 4; index += 1) await pool.query(serverSql);
+  topology.proxyOf(silent).freeze();
+  const startedMs = hurried.now();
+  const reads = await Promise.all(Array.from({ length: 12 }, () => pool.query(serverSql)));
+  // Two seconds until a read is slow, and two probes; then those that wait for a connection have nothing to wait for.
+  expect(hurried.now() - startedMs).toBeLessThan(8_000);
+  expect(new Set(reads.map(({ rows }) => rows[0]?.['server']))).toEqual(new Set([other.name]));
+  const verdict = pool.status().replicas.find(({ name }) => name === silent.name)?.verdict;
+  expect(verdict?.kind).toBe('resting');
+});
+
 test('a write that waits for a primary that has fallen silent has an unknown outcome, and one that waits for a connection may be sent again', async () => {
   const pool = open({ max: 1 });
   await isAsked(pool);
