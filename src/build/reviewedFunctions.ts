@@ -21,9 +21,9 @@ export const harmlessVolatile: Readonly<Record<string, readonly string[]>> = {
   'sizes of files': [
     'pg_database_size pg_indexes_size pg_relation_size pg_table_size pg_tablespace_size pg_total_relation_size',
   ],
-  'looks at locks and transactions, and takes none': [
-    'pg_blocking_pids pg_safe_snapshot_blocking_pids pg_lock_status pg_prepared_xact pg_xact_status txid_status',
-    'pg_xact_commit_timestamp pg_xact_commit_timestamp_origin pg_last_committed_xact pg_get_multixact_members',
+  'looks at transactions, and takes none': [
+    'pg_xact_status txid_status pg_xact_commit_timestamp pg_xact_commit_timestamp_origin pg_last_committed_xact',
+    'pg_get_multixact_members',
   ],
   'looks at catalogs': [
     'pg_partition_ancestors pg_partition_tree pg_collation_actual_version pg_database_collation_actual_version',
@@ -49,6 +49,11 @@ export const harmfulStable: Readonly<Record<string, readonly string[]>> = {
     'schema_to_xml_and_xmlschema database_to_xml database_to_xmlschema database_to_xml_and_xmlschema',
   ],
   'tells what one session holds': ['pg_listening_channels pg_my_temp_schema pg_cursor pg_prepared_statement'],
+  'tells of locks, transactions and receivers that the primary has, and a standby others; as the views pg_locks and so on':
+    [
+      'pg_lock_status pg_blocking_pids pg_safe_snapshot_blocking_pids pg_prepared_xact pg_get_replication_slots',
+      'pg_stat_get_wal_senders',
+    ],
   'means something inside an event trigger only': [
     'pg_event_trigger_ddl_commands pg_event_trigger_dropped_objects pg_event_trigger_table_rewrite_oid',
     'pg_event_trigger_table_rewrite_reason',

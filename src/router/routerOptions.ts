@@ -242,6 +242,10 @@ function findProblems(settings: RouterSettings): string[] {
       problems.push(`${name} must be a whole number from 1 on, not ${value}`);
     }
   }
+  const { minPoolSize, poolSize } = settings;
+  if (!Number.isInteger(minPoolSize) || minPoolSize < 0 || minPoolSize > poolSize) {
+    problems.push(`minPoolSize must be a whole number from 0 to poolSize (${poolSize}), not ${minPoolSize}`);
+  }
   problems.push(...findReadProblems(settings.reads));
   const { failoverTimeoutMs = 0 } = settings;
   if (!Number.isInteger(failoverTimeoutMs) || failoverTimeoutMs < 0 || failoverTimeoutMs > maxDelayMs) {

@@ -102,7 +102,7 @@ function instancesOf({ primary, replicas }: ReplicaManagerStatus): readonly Inst
 
 const counterHelp: Readonly<Record<keyof RouterCounters, string>> = {
   reads: 'Statements that were routed as reads.',
-  writes: 'Statements that were routed to the primary as writes.',
+  writes: 'Statements that were routed to the primary: writes, and reads that asked for it.',
   fallbacks: 'Reads that went to the primary because no replica could take them.',
   keptOnPrimary:
     'Reads that went to the primary because no replica was known to have what they must see, while one served.',

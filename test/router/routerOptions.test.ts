@@ -31,6 +31,19 @@ test('all that is wrong with the options is told at once', () => {
   );
 });
 
+test.each([Number.NaN, -1, 1.5, 11])('a pool cannot keep at least %d connections open', (minPoolSize) => {
+  expect(refusal(() => readRouterOptions({ tls: 'off', minPoolSize }))).toBe(
+    `RPG_CONFIG_INVALID: minPoolSize must be a whole number from 0 to poolSize (10), not ${minPoolSize}`,
+  );
+});
+
+test('keys of tokens are texts', () => {
+  const tokenKeys = [Array.from({ length: 16 }, () => 'not a text') as unknown as string];
+  expect(refusal(() => readRouterOptions({ tls: 'off', balancing: { tokenKeys } }))).toBe(
+    'RPG_CONFIG_INVALID: every one of tokenKeys must be a text of 16 characters or more',
+  );
+});
+
 test('what is wrong with the reads is told at once, too', () => {
   const balancing = { strategy: 'random' as 'weighted', fallback: { concurrent: 0 } };
   expect(refusal(() => readRouterOptions({ tls: 'off', drainTimeoutMs: 0, balancing }))).toBe(

@@ -257,4 +257,10 @@ export const adversarialCases: readonly AdversarialCase[] = [
   ['SELECT * FROM pg_stat_wal_receiver', 'replica', 'read'],
   ['SELECT 1 AS pg_locks FROM app.pg_locks', 'replica', 'read'],
   ['EXPLAIN SELECT * FROM pg_locks', 'replica', 'explain'],
+  ['SELECT * FROM pg_lock_status()', 'primary', 'function-writes'],
+  ['SELECT pg_blocking_pids(4711)', 'primary', 'function-writes'],
+  ['SELECT pg_safe_snapshot_blocking_pids(4711)', 'primary', 'function-writes'],
+  ['SELECT * FROM pg_prepared_xact()', 'primary', 'function-writes'],
+  ['SELECT * FROM pg_get_replication_slots()', 'primary', 'function-writes'],
+  ['SELECT * FROM pg_stat_get_wal_senders()', 'primary', 'function-writes'],
 ];
