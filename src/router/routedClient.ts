@@ -46,6 +46,8 @@ export class RoutedClient extends EventEmitter {
   #queue: Promise<unknown> = Promise.resolve();
   #underWay = 0;
   #isReleased = false;
+  /** Cursors, streams and other objects that wait or are under way. */
+  #objects = 0;
 
   constructor(router: Router, onReleased: () => void) {
     super();
@@ -95,7 +97,7 @@ export class RoutedClient extends EventEmitter {
   /**
    * Gives the connections back, after the statements that are under way. One that has an open transaction or holds something of
    * this session is closed. With an error or `true` all of them are closed, and at once: whoever gives up on a statement or a cursor
-   * says so by that.
+   * says so by that. A cursor or a stream that nobody has closed keeps its connection until `drainTimeoutMs` is over.
    */
   release(error?: Error | boolean): void {
     if (this.#isReleased) {
@@ -111,7 +113,25 @@ export class RoutedClient extends EventEmitter {
       return;
     }
     if (error) this.#session.breakOff();
+    else if (this.#objects > 0) void this.#breakOffLate();
     void this.#queue.then(giveBack);
+  }
+
+  /** Nobody can read on from an object of a client that is released, so that a cursor which is open then stays so. */
+  async #breakOffLate(): Promise<void> {
+    const { deps, settings } = this.#router;
+    const answered = new AbortController();
+    void this.#queue.finally(() => answered.abort());
+    try {
+      await deps.backgroundClock.sleep(settings.drainTimeoutMs, answered.signal);
+    } catch {
+      return;
+    }
+    settings.log.warn(
+      {},
+      'closing a connection: its client was released under a cursor that nobody has closed',
+    );
+    this.#session.breakOff();
   }
 
   setTypeParser(...args: Parameters<TypeOverrides['setTypeParser']>): void {
@@ -180,9 +200,12 @@ export class RoutedClient extends EventEmitter {
   #submit(config: TalkingQuery, { statement, callback }: QueryArguments): void {
     // Before it is queued, so that it hears also of what is never sent.
     if (callback !== undefined) config.callback ??= callback;
-    this.#enqueue(statement, (call) => this.#session.submit(call, callback)).catch((error) =>
-      process.nextTick(() => config.handleError?.(error, this.#session.client?.connection)),
-    );
+    this.#objects += 1;
+    this.#enqueue(statement, (call) => this.#session.submit(call, callback))
+      .catch((error) => process.nextTick(() => config.handleError?.(error, this.#session.client?.connection)))
+      .finally(() => {
+        this.#objects -= 1;
+      });
   }
 
   #enqueue<T>(statement: Statement, run: (call: Call) => Promise<T>): Promise<T> {

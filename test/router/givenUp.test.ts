@@ -3,7 +3,7 @@
 import type { Pool, PoolClient } from 'pg';
 import Cursor from 'pg-cursor';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { poolKinds, poolOf } from '../fixtures/poolKinds.ts';
+import { poolKinds, poolOf, routedPool } from '../fixtures/poolKinds.ts';
 import { startTemporaryPostgres, type TemporaryPostgres, until } from '../fixtures/temporaryPostgres.ts';
 
 let postgres: TemporaryPostgres;
@@ -54,4 +54,16 @@ describe.each(poolKinds)('%s', (kind) => {
       `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(60)%' AND pid <> pg_backend_pid()`,
     );
   });
+});
+
+test('a client that is released under an open cursor keeps its connection no longer than drainTimeoutMs', async () => {
+  pool = routedPool(postgres, { max: 1, replicaManager: { drainTimeoutMs: 300, consistency: 'eventual' } });
+  for (const route of ['replica', 'primary']) {
+    const client = await pool.connect();
+    if (route === 'primary') await client.query('BEGIN');
+    const cursor = client.query(new Cursor('SELECT * FROM generate_series(1, 100000)'));
+    expect(await cursor.read(2)).toHaveLength(2);
+    client.release();
+    expect((await pool.query('SELECT 1 AS one')).rows).toEqual([{ one: 1 }]);
+  }
 });
