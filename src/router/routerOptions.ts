@@ -193,7 +193,7 @@ const classificationNames: NamesOf<ClassifierSettings> = {
 function findOptionProblems(options: ReplicaManagerOptions): string[] {
   const switches = ['useReadReplicas', 'behindPooler', 'useCatalog'] as const;
   const texts = ['endpointsFile', 'credentialsDir', 'endpointsUrl', 'applicationName'] as const;
-  const { minPoolSize = 0, sources = [], credentials, classification = {} } = options;
+  const { sources = [], credentials, classification = {} } = options;
   return [
     ...findUnknownNames(options, optionNames, 'the replica manager'),
     ...findUnknownNames(classification, classificationNames, 'classification'),
@@ -207,9 +207,6 @@ function findOptionProblems(options: ReplicaManagerOptions): string[] {
         ? []
         : [`${name} must be a text that is not empty`],
     ),
-    ...(Number.isInteger(minPoolSize) && minPoolSize >= 0
-      ? []
-      : [`minPoolSize must be a whole number from 0 on, not ${minPoolSize}`]),
     ...(Array.isArray(sources) ? [] : ['sources must be a list of sources']),
     ...(credentials === undefined || isLogin(credentials)
       ? []

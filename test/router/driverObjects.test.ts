@@ -144,7 +144,10 @@ test('an object that is never sent tells its callback, and one without a callbac
     ...loginTo(postgres),
     host: '127.0.0.1',
     port: await freePort(),
-    replicaManager: { replicas: postgres.replicas, consistency: 'eventual' },
+    replicaManager: {
+      replicas: postgres.replicas.map(({ host, port }) => ({ host, port })),
+      consistency: 'eventual',
+    },
   });
   opened.push(pool);
   const client = await pool.connect();

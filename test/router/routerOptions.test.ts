@@ -40,7 +40,7 @@ test.each([Number.NaN, -1, 1.5, 11])('a pool cannot keep at least %d connections
 test('keys of tokens are texts', () => {
   const tokenKeys = [Array.from({ length: 16 }, () => 'not a text') as unknown as string];
   expect(refusal(() => readRouterOptions({ tls: 'off', balancing: { tokenKeys } }))).toBe(
-    'RPG_CONFIG_INVALID: every one of tokenKeys must be a text of 16 characters or more',
+    'RPG_CONFIG_INVALID: tokenKeys must be a list of keys, each of 16 bytes or more',
   );
 });
 

@@ -33,7 +33,7 @@ test.each([
   [{ consistency: { maxLagMs: -1 } }, /^consistency must be eventual/],
   [{ useReadReplicas: 'no' }, /^useReadReplicas must be true or false, not no$/],
   [{ behindPooler: 1 }, /^behindPooler must be true or false, not 1$/],
-  [{ minPoolSize: -1 }, /^minPoolSize must be a whole number from 0 on, not -1$/],
+  [{ minPoolSize: -1 }, /^minPoolSize must be a whole number from 0 to poolSize \(10\), not -1$/],
   [{ endpointsFile: '' }, /^endpointsFile must be a text/],
   [{ sources: {} }, /^sources must be a list of sources$/],
   [{ credentials: { user: 'app' }, tls: 'off' }, /^credentials must have username, password and database/],

@@ -189,7 +189,7 @@ describe.each(testedServers)('$label', ({ version }) => {
     expect([...safe].filter((name) => writing.has(name))).toEqual([]);
     const reviewed = new Set(Object.values(harmlessVolatile).flatMap((lines) => lines.join(' ').split(' ')));
     const harmless = [...safe].filter((name) => volatile.get(name) === true);
-    expect(harmless.length).toBeGreaterThan(60);
+    expect(harmless.length).toBeGreaterThan(50);
     expect(harmless.filter((name) => !reviewed.has(name))).toEqual([]);
     expect([...volatile].filter(([name, is]) => is && !safe.has(name) && !writing.has(name))).toEqual([]);
   });
