@@ -84,7 +84,7 @@ test('it can be required, too', async () => {
   expect(await run('node', ['--eval', source])).toEqual({
     code: 0,
     output:
-      'Classifier,RoutedPool,RouterError,classify,createReplicaManager,currentScope,explainStatement,fileSource,httpSource,replicaManager,runInScope,scopePerFastifyRequest,scopePerRequest,staticSource,tokenHeader\n',
+      'Classifier,RoutedPool,RouterError,classify,createReplicaManager,currentScope,explainStatement,fileSource,httpSource,readRouterEnvironment,replicaManager,runInScope,scopePerFastifyRequest,scopePerRequest,staticSource,tokenHeader\n',
   });
 });
 

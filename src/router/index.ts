@@ -39,6 +39,7 @@ export type { ReplicaManagerOptions } from './routerOptions.ts';
 export type { InstanceStatus, ReplicaManagerStatus, ReplicaStatus } from './routerStatus.ts';
 export { type FileSourceOptions, fileSource } from './sources/fileSource.ts';
 export { type HttpSourceOptions, httpSource } from './sources/httpSource.ts';
+export { type EnvironmentOptions, readRouterEnvironment } from './sources/routerEnvironment.ts';
 export { type StaticTopology, staticSource } from './sources/staticSource.ts';
 export type { Topology, TopologySource } from './sources/topologySource.ts';
 export type { RoutedQuery, RoutedQueryConfig, RoutingOptions } from './statement.ts';
