@@ -23,7 +23,12 @@ afterAll(() => postgres[Symbol.asyncDispose]());
 /** Has read from the replica once, and has one idle connection there. */
 async function openRouter(options = ''): Promise<Router> {
   const driver = { ...loginTo(postgres), application_name: 'idle', options };
-  const sources = [new FixedTopology(postgres.primary, postgres.replicas)];
+  const sources = [
+    new FixedTopology(
+      postgres.primary,
+      postgres.replicas.map(({ host, port }) => ({ host, port })),
+    ),
+  ];
   const deps = { clock: systemClock, backgroundClock, random: () => 0 };
   const router = new Router(readRouterOptions({ tls: 'off', sources }, driver), deps);
   routers.push(router);
