@@ -2,7 +2,7 @@
 // The program of the installed library, `npx replica-manager`: only what needs neither Kubernetes nor a package beside
 // `pg`. The image has src/main.ts, which knows the same command and more.
 
-import { serveCommand } from './service/serveCommand.ts';
+import { nodeProblem } from './service/nodeProblem.ts';
 
 const usage = `usage: replica-manager serve
 
@@ -10,7 +10,13 @@ const usage = `usage: replica-manager serve
             configured by the environment, see docs/reference/service.md`;
 
 async function main([command]: readonly string[]): Promise<number> {
-  if (command === 'serve') return serveCommand(process.env);
+  const problem = nodeProblem(process.versions.node);
+  if (problem !== null) throw new Error(problem);
+  if (command === 'serve') {
+    // Loaded after the check: what it is made of does not load on an older Node.
+    const { serveCommand } = await import('./service/serveCommand.ts');
+    return serveCommand(process.env);
+  }
   const isHelp = command === 'help' || command === '--help' || command === '-h';
   if (isHelp) console.log(usage);
   else console.error(usage);
