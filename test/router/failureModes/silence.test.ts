@@ -81,8 +81,9 @@ test('a write that waits for a primary that has fallen silent has an unknown out
   expect(next).toMatchObject({ code: 'RPG_PRIMARY_UNREACHABLE', isRetryable: true });
 
   topology.proxyOf(topology.primary).thaw();
+  // One that is under way while the pool still hangs up may have been done all the same.
   await until('writes are taken again', () =>
-    pool.query('INSERT INTO orders VALUES (2)').then(
+    pool.query('INSERT INTO orders VALUES (2) ON CONFLICT DO NOTHING').then(
       () => true,
       () => false,
     ),
